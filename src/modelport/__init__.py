@@ -1,0 +1,87 @@
+"""modelport: write one method, get every face that people call models through.
+
+Names are loaded on first use: `import modelport` imports neither pydantic nor a web framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from modelport._version import __version__
+
+if TYPE_CHECKING:
+    from modelport.gateway import create_app as create_app
+    from modelport.models.chat import ChatModel as ChatModel
+    from modelport.models.llm import LLM as LLM
+    from modelport.runnables.function import RunnableLambda as RunnableLambda
+    from modelport.runnables.parsers import StrOutputParser as StrOutputParser
+    from modelport.runnables.prompts import ChatPromptTemplate as ChatPromptTemplate
+    from modelport.runnables.prompts import MessagesPlaceholder as MessagesPlaceholder
+    from modelport.runnables.prompts import PromptTemplate as PromptTemplate
+    from modelport.runnables.base import Runnable as Runnable
+    from modelport.runnables.sequence import RunnableSequence as RunnableSequence
+    from modelport.runs.config import RunnableConfig as RunnableConfig
+    from modelport.runs.handlers import AsyncCallbackHandler as AsyncCallbackHandler
+    from modelport.runs.handlers import BaseCallbackHandler as BaseCallbackHandler
+    from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun as AsyncCallbackManagerForLLMRun
+    from modelport.runs.llm_run import CallbackManagerForLLMRun as CallbackManagerForLLMRun
+    from modelport.values.errors import CustomLLMError as CustomLLMError
+    from modelport.values.errors import ModelportError as ModelportError
+    from modelport.values.errors import ModelTimeoutError as ModelTimeoutError
+    from modelport.values.generations import Generation as Generation
+    from modelport.values.generations import GenerationChunk as GenerationChunk
+    from modelport.values.generations import LLMResult as LLMResult
+    from modelport.values.messages import AIMessage as AIMessage
+    from modelport.values.messages import AIMessageChunk as AIMessageChunk
+    from modelport.values.messages import HumanMessage as HumanMessage
+    from modelport.values.messages import SystemMessage as SystemMessage
+    from modelport.values.messages import ToolMessage as ToolMessage
+    from modelport.values.prompt_values import ChatPromptValue as ChatPromptValue
+    from modelport.values.usage import Usage as Usage
+
+_MODULE_OF_NAME = {
+    "LLM": "models.llm",
+    "ChatModel": "models.chat",
+    "Generation": "values.generations",
+    "GenerationChunk": "values.generations",
+    "LLMResult": "values.generations",
+    "Usage": "values.usage",
+    "SystemMessage": "values.messages",
+    "HumanMessage": "values.messages",
+    "AIMessage": "values.messages",
+    "AIMessageChunk": "values.messages",
+    "ToolMessage": "values.messages",
+    "ChatPromptValue": "values.prompt_values",
+    "CallbackManagerForLLMRun": "runs.llm_run",
+    "AsyncCallbackManagerForLLMRun": "runs.llm_run",
+    "BaseCallbackHandler": "runs.handlers",
+    "AsyncCallbackHandler": "runs.handlers",
+    "RunnableConfig": "runs.config",
+    "Runnable": "runnables.base",
+    "RunnableSequence": "runnables.sequence",
+    "RunnableLambda": "runnables.function",
+    "PromptTemplate": "runnables.prompts",
+    "ChatPromptTemplate": "runnables.prompts",
+    "MessagesPlaceholder": "runnables.prompts",
+    "StrOutputParser": "runnables.parsers",
+    "create_app": "gateway",
+    "ModelportError": "values.errors",
+    "ModelTimeoutError": "values.errors",
+    "CustomLLMError": "values.errors",
+}
+
+__all__ = ["__version__", *sorted(_MODULE_OF_NAME)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF_NAME.get(name)
+    if module is None:
+        raise AttributeError(f"module 'modelport' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"modelport.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF_NAME})

@@ -1,0 +1,1 @@
+"""Plain data: usage, generations, messages, prompt values and errors; imports nothing of modelport."""

@@ -1,0 +1,184 @@
+"""Chat messages, printed as LangChain's guide prints them: `SystemMessage(content='you are a bot')`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from modelport.values.generations import Generation, GenerationChunk, ToolCall
+
+Content = str | list[Any]
+"""A text, or OpenAI's content parts."""
+
+
+class Message(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    """Is the base of all messages."""
+
+    type: ClassVar[str] = "message"
+    """LangChain's word for the role: system, human, ai, tool."""
+    role: ClassVar[str] = ""
+    """OpenAI's word for the role: system, user, assistant, tool."""
+
+    content: Content
+    """A text, or a list of OpenAI content parts."""
+    name: str | None = msgspec.field(default=None, name="name")
+    """The speaker's name, when there is one."""
+    id: str | None = None
+    """The message's own id; for answers `run-…`."""
+    additional_kwargs: dict[str, Any] = {}
+    """Whatever else a provider attaches."""
+
+    @property
+    def text(self) -> str:
+        """The text of the content: itself, or its text parts joined."""
+        return text_of(self.content)
+
+
+class SystemMessage(Message, frozen=True, repr_omit_defaults=True):
+    """Tells the model how to behave."""
+
+    type: ClassVar[str] = "system"
+    role: ClassVar[str] = "system"
+
+
+class HumanMessage(Message, frozen=True, repr_omit_defaults=True):
+    """Is what the user says."""
+
+    type: ClassVar[str] = "human"
+    role: ClassVar[str] = "user"
+
+
+class AIMessage(Message, frozen=True, repr_omit_defaults=True):
+    """Is a model's answer."""
+
+    type: ClassVar[str] = "ai"
+    role: ClassVar[str] = "assistant"
+
+    content: Content = ""
+    tool_calls: list[ToolCall] = []
+    """Calls of tools that the model wants made: `{"name", "args", "id", "type": "tool_call"}`."""
+    usage_metadata: dict[str, int] | None = None
+    """`{"input_tokens", "output_tokens", "total_tokens"}`."""
+    response_metadata: dict[str, Any] = {}
+    """`finish_reason`, `model_name`, `logprobs`; `usage_estimated: True` beside estimated usage."""
+
+
+class AIMessageChunk(AIMessage, frozen=True, repr_omit_defaults=True):
+    """Is a piece of a model's answer; pieces add up with `+`."""
+
+    tool_call_chunks: list[ToolCall] = []
+    """Pieces of tool calls: `args` is a str fragment, `index` says which call it belongs to."""
+    chunk_position: str | None = None
+    """"last" on the last piece of an answer."""
+
+    def __add__(self, other: AIMessageChunk) -> AIMessageChunk:
+        """Join two pieces of one answer; tool call fragments with the same `index` are merged."""
+        fragments = merge_tool_call_chunks([*self.tool_call_chunks, *other.tool_call_chunks])
+        complete = [*self.tool_calls, *other.tool_calls]
+        return AIMessageChunk(
+            content=_join_content(self.content, other.content),
+            name=self.name or other.name,
+            id=self.id or other.id,
+            additional_kwargs={**self.additional_kwargs, **other.additional_kwargs},
+            tool_calls=complete if complete else tool_calls_from_chunks(fragments),
+            usage_metadata=other.usage_metadata or self.usage_metadata,
+            response_metadata={**self.response_metadata, **other.response_metadata},
+            tool_call_chunks=fragments,
+            chunk_position=other.chunk_position or self.chunk_position,
+        )
+
+    def to_message(self) -> AIMessage:
+        """Return the whole message that these joined pieces are."""
+        return AIMessage(
+            content=self.content,
+            name=self.name,
+            id=self.id,
+            additional_kwargs=self.additional_kwargs,
+            tool_calls=self.tool_calls or tool_calls_from_chunks(self.tool_call_chunks),
+            usage_metadata=self.usage_metadata,
+            response_metadata=self.response_metadata,
+        )
+
+
+class ToolMessage(Message, frozen=True, repr_omit_defaults=True):
+    """Gives a tool's result back to the model."""
+
+    type: ClassVar[str] = "tool"
+    role: ClassVar[str] = "tool"
+
+    tool_call_id: str = ""
+    """The `id` of the tool call that this answers."""
+    status: str = "success"
+    """"success" or "error"."""
+
+
+class ChatGeneration(Generation, repr_omit_defaults=True, kw_only=True):
+    """Is one whole answer of a chat model."""
+
+    message: AIMessage
+    """The answer as a message; `text` is its text."""
+
+
+class ChatGenerationChunk(GenerationChunk, repr_omit_defaults=True, kw_only=True):
+    """Is one piece of a chat model's answer, as `on_llm_new_token` gets it."""
+
+    message: AIMessageChunk
+    """The piece as a message."""
+
+
+def text_of(content: Content) -> str:
+    """Return a content's text: itself, or its text parts joined; other parts (images …) have no text."""
+    if isinstance(content, str):
+        return content
+    pieces: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            pieces.append(part)
+        elif isinstance(part, dict) and part.get("type", "text") == "text":  # pyright: ignore[reportUnknownMemberType]
+            pieces.append(str(part.get("text", "")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return "".join(pieces)
+
+
+def _join_content(left: Content, right: Content) -> Content:
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    as_list = [[part] if part else [] for part in (left, right) if isinstance(part, str)]
+    if isinstance(left, str):
+        return [*as_list[0], *right]
+    if isinstance(right, str):
+        return [*left, *as_list[0]]
+    return [*left, *right]
+
+
+def merge_tool_call_chunks(chunks: list[ToolCall]) -> list[ToolCall]:
+    """Merge fragments of the same `index`: `args` concatenate, the first name and id stay."""
+    merged: dict[Any, ToolCall] = {}
+    order: list[Any] = []
+    for position, chunk in enumerate(chunks):
+        index = chunk.get("index")
+        key: Any = ("free", position) if index is None else index
+        if key not in merged:
+            merged[key] = dict(chunk)
+            order.append(key)
+            continue
+        known = merged[key]
+        known["args"] = (known.get("args") or "") + (chunk.get("args") or "")
+        known["name"] = known.get("name") or chunk.get("name")
+        known["id"] = known.get("id") or chunk.get("id")
+    return [merged[key] for key in order]
+
+
+def tool_calls_from_chunks(chunks: list[ToolCall]) -> list[ToolCall]:
+    """Return the tool calls whose fragments are complete JSON objects; the unfinished ones are left out."""
+    calls: list[ToolCall] = []
+    for chunk in merge_tool_call_chunks(chunks):
+        args = chunk.get("args")
+        if isinstance(args, str):
+            try:
+                args = msgspec.json.decode(args or "{}")
+            except msgspec.DecodeError:
+                continue
+        if isinstance(args, dict) and chunk.get("name"):
+            calls.append({"name": chunk["name"], "args": args, "id": chunk.get("id"), "type": "tool_call"})
+    return calls

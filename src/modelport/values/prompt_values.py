@@ -1,0 +1,206 @@
+"""What prompts produce and models take: a text or a list of messages; coercion both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelport.values.errors import InputError
+from modelport.values.messages import (
+    AIMessage,
+    HumanMessage,
+    Message,
+    SystemMessage,
+    ToolMessage,
+)
+
+_MESSAGE_BY_ROLE: dict[str, type[Message]] = {
+    "system": SystemMessage,
+    "developer": SystemMessage,
+    "human": HumanMessage,
+    "user": HumanMessage,
+    "ai": AIMessage,
+    "assistant": AIMessage,
+    "tool": ToolMessage,
+}
+_PREFIX_BY_TYPE = {"system": "System", "human": "Human", "ai": "AI", "tool": "Tool"}
+
+
+class StringPromptValue(msgspec.Struct, frozen=True):
+    """Is a prompt that is one text."""
+
+    text: str
+    """The prompt."""
+
+    def to_string(self) -> str:
+        """Return the text."""
+        return self.text
+
+    def to_messages(self) -> list[Message]:
+        """Return the text as one human message."""
+        return [HumanMessage(self.text)]
+
+
+class ChatPromptValue(msgspec.Struct, frozen=True):
+    """Is a prompt that is a list of messages."""
+
+    messages: list[Any]
+    """The messages, oldest first."""
+
+    def to_string(self) -> str:
+        """Return the messages as `System: …\\nHuman: …`, the guide's default for text models."""
+        return flatten_messages(self.messages)
+
+    def to_messages(self) -> list[Message]:
+        """Return the messages."""
+        return list(self.messages)
+
+
+PromptInput = str | StringPromptValue | ChatPromptValue | Sequence[Any]
+"""What every model takes: a text, a prompt value, or a list of messages, `(role, text)` pairs and OpenAI dicts."""
+
+
+def flatten_messages(messages: Sequence[Message]) -> str:
+    """Join messages to `System: …\\nHuman: …`, with no trailing `AI:`.
+
+    Raises:
+        InputError: A message has a content part that is no text, which a text model could not see.
+    """
+    lines: list[str] = []
+    for message in messages:
+        content = message.content
+        if isinstance(content, str):
+            text = content
+        else:
+            _refuse_parts_without_text(content)
+            text = message.text
+        line = f"{_PREFIX_BY_TYPE.get(message.type, message.type.title())}: {text}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _refuse_parts_without_text(content: list[Any]) -> None:
+    for part in content:
+        kind = "text" if isinstance(part, str) else part.get("type", "text") if isinstance(part, dict) else None  # pyright: ignore
+        if kind != "text":
+            raise InputError(
+                f"a text model cannot read a content part of type {kind!r}; send text parts, or use a ChatModel",
+                param="messages",
+            )
+
+
+def message_from(value: Any) -> Message:
+    """Make a message of a message, a `(role, content)` pair, an OpenAI dict, or a str (a human's).
+
+    Foreign message objects with `type` and `content` (LangChain's) are read too.
+
+    Raises:
+        InputError: The value is none of these, or its role is unknown.
+    """
+    if isinstance(value, Message):
+        return value
+    if isinstance(value, str):
+        return HumanMessage(value)
+    if isinstance(value, dict):
+        return _message_from_dict(value)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, tuple) and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        return _message_of_role(value[0], value[1], {})  # pyright: ignore[reportUnknownArgumentType]
+    if hasattr(value, "type") and hasattr(value, "content"):
+        fields = ("name", "id", "tool_calls", "tool_call_id", "additional_kwargs")
+        extra = {field: getattr(value, field) for field in fields if getattr(value, field, None)}
+        return _message_of_role(value.type, value.content, extra)
+    raise InputError(
+        f"{value!r} is no message; use a message object, a (role, text) pair, a dict with 'role' and 'content', or a str",
+        param="messages",
+    )
+
+
+def _message_from_dict(value: dict[str, Any]) -> Message:
+    role = value.get("role") or value.get("type")
+    extra: dict[str, Any] = {k: value[k] for k in ("name", "id", "tool_call_id") if value.get(k)}
+    if value.get("tool_calls"):
+        extra["tool_calls"] = [tool_call_from(call) for call in value["tool_calls"]]
+    return _message_of_role(role, value.get("content"), extra)
+
+
+def tool_call_from(call: dict[str, Any]) -> dict[str, Any]:
+    """Return LangChain's flat tool call of OpenAI's `{"id", "function": {"name", "arguments"}}`, or as it is.
+
+    Raises:
+        InputError: The arguments are no JSON.
+    """
+    function = call.get("function")
+    if not isinstance(function, dict):
+        return call
+    arguments: Any = function.get("arguments") or "{}"  # pyright: ignore[reportUnknownMemberType]
+    if isinstance(arguments, str):
+        try:
+            arguments = msgspec.json.decode(arguments)
+        except msgspec.DecodeError as error:
+            raise InputError(
+                f"the arguments {arguments!r} of a tool call are no JSON ({error})", param="messages"
+            ) from None
+    return {"name": function.get("name", ""), "args": arguments, "id": call.get("id"), "type": "tool_call"}  # pyright: ignore
+
+
+def _message_of_role(role: Any, content: Any, extra: dict[str, Any]) -> Message:
+    cls = _MESSAGE_BY_ROLE.get(role) if isinstance(role, str) else None
+    if cls is None:
+        known = ", ".join(sorted(_MESSAGE_BY_ROLE))
+        raise InputError(f"{role!r} is no role of a message; use one of: {known}", param="messages")
+    if content is None:
+        content = ""
+    if not isinstance(content, (str, list)):
+        raise InputError(
+            f"a message's content must be a str or a list of parts, not {type(content).__name__}", param="messages"
+        )
+    if cls is not AIMessage:
+        extra.pop("tool_calls", None)
+    if cls is not ToolMessage:
+        extra.pop("tool_call_id", None)
+    return cls(content=content, **extra)
+
+
+def messages_from(value: Any) -> list[Message]:
+    """Make messages of what a model takes (`PromptInput`); a single message is accepted too.
+
+    Raises:
+        InputError: The value is something else.
+    """
+    if isinstance(value, str):
+        return [HumanMessage(value)]
+    if isinstance(value, Message):
+        return [value]
+    if hasattr(value, "to_messages"):
+        return [message_from(message) for message in value.to_messages()]
+    if isinstance(value, Sequence):
+        return [message_from(message) for message in value]  # pyright: ignore[reportUnknownVariableType]
+    raise InputError(
+        f"{value!r} ({type(value).__name__}) is no prompt; give a str, a prompt value or a list of messages"
+    )
+
+
+def message_to_dict(message: Message) -> dict[str, Any]:
+    """Return a message in OpenAI's shape; tool call arguments become JSON text."""
+    entry: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.name:
+        entry["name"] = message.name
+    if isinstance(message, ToolMessage):
+        entry["tool_call_id"] = message.tool_call_id
+    if isinstance(message, AIMessage) and message.tool_calls:
+        entry["tool_calls"] = [tool_call_to_dict(call) for call in message.tool_calls]
+    return entry
+
+
+def tool_call_to_dict(call: dict[str, Any]) -> dict[str, Any]:
+    """Return OpenAI's `{"id", "type", "function": {"name", "arguments"}}` of a flat tool call."""
+    arguments = call.get("args") or {}
+    if not isinstance(arguments, str):
+        arguments = msgspec.json.encode(arguments).decode()
+    return {
+        "id": call.get("id"),
+        "type": "function",
+        "function": {"name": call.get("name"), "arguments": arguments},
+    }

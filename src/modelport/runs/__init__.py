@@ -1,0 +1,1 @@
+"""What surrounds one call: config, scope and deadline, callbacks, the run tree and its events."""

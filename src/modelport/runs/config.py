@@ -1,0 +1,92 @@
+"""The `config` that every way to call takes: LangChain's keys, plus deadlines."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+from uuid import UUID
+
+from modelport.values.errors import InputError
+
+if TYPE_CHECKING:
+    from modelport.runs.scope import Scope
+
+
+class RunnableConfig(TypedDict, total=False):
+    """Configures one call and everything that it calls."""
+
+    tags: list[str]
+    """Labels of this run and of the runs inside it."""
+    metadata: dict[str, Any]
+    """Facts about this run and the runs inside it."""
+    callbacks: Sequence[Any] | Scope | None
+    """Callback handlers, or what `run_manager.get_child()` returned."""
+    run_name: str | None
+    """Name of this run; the default is the class's name."""
+    run_id: UUID | str | None
+    """Id of this run; made up when absent."""
+    max_concurrency: int | None
+    """How many items of one `batch` run at once."""
+    timeout: float | None
+    """Seconds from the call to its last chunk, queueing included."""
+    first_token_timeout: float | None
+    """Seconds from the call to its first chunk."""
+    configurable: dict[str, Any]
+    """Free values for the functions inside a chain."""
+    recursion_limit: int
+    """Accepted for LangChain's sake; ignored."""
+
+
+CONFIG_KEYS = frozenset(RunnableConfig.__annotations__)
+
+
+def check_config(config: Any) -> None:
+    """Refuse a config with keys or values that nothing would read.
+
+    Raises:
+        InputError: The config is no dict, a key is unknown (the message names the nearest), or a number is not
+            positive.
+    """
+    if not isinstance(config, Mapping):
+        raise InputError(f"config must be a dict, not {config!r}; known keys: {', '.join(sorted(CONFIG_KEYS))}")
+    for key in config:  # pyright: ignore[reportUnknownVariableType]
+        if key not in CONFIG_KEYS:
+            near = difflib.get_close_matches(str(key), CONFIG_KEYS, n=1)  # pyright: ignore[reportUnknownArgumentType]
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(CONFIG_KEYS))}"
+            raise InputError(f"{key!r} is no key of config{hint}")
+    for key in ("timeout", "first_token_timeout"):
+        check_seconds(f"config[{key!r}]", config.get(key))  # pyright: ignore[reportUnknownMemberType]
+    limit: Any = config.get("max_concurrency")  # pyright: ignore[reportUnknownMemberType]
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise InputError(f"config['max_concurrency'] must be an int of at least 1, or None, not {limit!r}")
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """Refuse a number of seconds that is negative, NaN or no number; None is fine."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise InputError(f"{name} must be a number of seconds of at least 0, or None, not {value!r}")
+
+
+def merge_configs(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Merge two configs: tags and callbacks add up, metadata and configurable overlay, the rest is replaced."""
+    if not base:
+        return dict(over or {})
+    if not over:
+        return dict(base)
+    merged: dict[str, Any] = {**base, **{key: value for key, value in over.items() if value is not None}}
+    if base.get("tags") and over.get("tags"):
+        merged["tags"] = list(dict.fromkeys([*base["tags"], *over["tags"]]))
+    for key in ("metadata", "configurable"):
+        if base.get(key) and over.get(key):
+            merged[key] = {**base[key], **over[key]}
+    lists = [config.get("callbacks") for config in (base, over)]
+    if all(isinstance(callbacks, Sequence) for callbacks in lists):
+        merged["callbacks"] = [*lists[0], *(h for h in lists[1] if h not in lists[0])]  # pyright: ignore
+    elif lists[0] is not None and lists[1] is not None:
+        # One side is a place in a run tree: the other side's handlers join it there.
+        tree, handlers = lists if not isinstance(lists[0], Sequence) else reversed(lists)
+        merged["callbacks"] = tree.with_handlers(handlers) if isinstance(handlers, Sequence) else lists[1]  # pyright: ignore
+    return merged

@@ -1,0 +1,141 @@
+"""The background event loop, on which async code runs for sync callers.
+
+There is one for the process. A sync call that is made on it would wait for itself, so such a call runs on the next
+one (a loop per nesting depth). Loops are daemon threads, made when needed and made anew in a forked child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import os
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from modelport.values.errors import ModelTimeoutError
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Is a daemon thread that runs one event loop for as long as the process lives."""
+
+    def __init__(self, name: str, depth: int) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.depth = depth
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        _place.depth = self.depth + 1
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def is_current(self) -> bool:
+        """Tell whether the calling code runs on this loop's thread."""
+        return threading.current_thread() is self._thread
+
+    def submit(
+        self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context | None = None
+    ) -> concurrent.futures.Future[T]:
+        """Start a coroutine on this loop, in the given context or a copy of the caller's."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        context = context if context is not None else contextvars.copy_context()
+        self.loop.call_soon_threadsafe(self._begin, coroutine, future, context)
+        return future
+
+    def _begin(
+        self, coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T], context: contextvars.Context
+    ) -> None:
+        task = self.loop.create_task(coroutine, context=context)
+
+        def pass_on_result(done: asyncio.Task[T]) -> None:
+            if done.cancelled():
+                future.cancel()
+                future.set_running_or_notify_cancel()
+            elif (error := done.exception()) is not None:
+                _set_if_pending(future, None, error)
+            else:
+                _set_if_pending(future, done.result(), None)
+
+        def pass_on_cancel(cancelled: concurrent.futures.Future[T]) -> None:
+            if cancelled.cancelled():
+                self.loop.call_soon_threadsafe(task.cancel)
+
+        task.add_done_callback(pass_on_result)
+        future.add_done_callback(pass_on_cancel)
+
+
+def _set_if_pending(future: concurrent.futures.Future[Any], result: Any, error: BaseException | None) -> None:
+    # The waiting thread may cancel at this very moment; then nobody wants the result.
+    with contextlib.suppress(concurrent.futures.InvalidStateError):
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+class _Place(threading.local):
+    """Says how deep in background loops the current thread sits: 0 outside of them."""
+
+    depth = 0
+
+
+_place = _Place()
+_loops: list[LoopThread] = []
+_lock = threading.Lock()
+
+
+def background_loop() -> LoopThread:
+    """Return the background loop that the current thread may wait for."""
+    depth = _place.depth
+    if depth < len(_loops):
+        return _loops[depth]
+    with _lock:
+        while depth >= len(_loops):
+            _loops.append(LoopThread(f"modelport-loop-{len(_loops)}", len(_loops)))
+        return _loops[depth]
+
+
+def run_on_background_loop(
+    coroutine: Coroutine[Any, Any, T],
+    *,
+    deadline: float | None = None,
+    context: contextvars.Context | None = None,
+    loop: LoopThread | None = None,
+) -> T:
+    """Run a coroutine to its end on a background loop while the calling thread waits.
+
+    An exception in the waiting thread (KeyboardInterrupt) cancels the coroutine.
+
+    Raises:
+        ModelTimeoutError: `deadline` (on `time.monotonic()`'s clock) passed; the coroutine is cancelled.
+    """
+    future = (loop or background_loop()).submit(coroutine, context)
+    try:
+        return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    except concurrent.futures.CancelledError:
+        raise asyncio.CancelledError from None
+    except BaseException as error:
+        if future.done():
+            raise
+        future.cancel()
+        if isinstance(error, TimeoutError):
+            raise ModelTimeoutError("the call's deadline passed while an async hook ran") from None
+        raise
+
+
+def _forget_after_fork() -> None:
+    """Drop what a forked child inherits of loops: their threads do not exist there."""
+    global _lock, _place
+    _lock = threading.Lock()
+    _place = _Place()
+    _loops.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,83 @@
+"""Several choices of one call (guarantee 9): each its own run, in a stream interleaved by index.
+
+A hook that supports `n` is called once with it, and may return a list of answers; else n concurrent calls are made
+without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from modelport.engine.answers import arun, run
+from modelport.engine.batches import Outcome, arun_many, run_many
+from modelport.engine.call import Call
+from modelport.engine.streams import astream
+from modelport.values.generations import Generation, GenerationChunk
+
+
+def _spread(calls: Sequence[Call], n: int) -> list[Call]:
+    return [call for call in calls for _ in range(n)]
+
+
+def _gather(outcomes: Sequence[Outcome], n: int) -> list[list[Generation] | BaseException]:
+    """Group the outcomes of each call; one failed choice fails its call."""
+    groups: list[list[Generation] | BaseException] = []
+    for start in range(0, len(outcomes), n):
+        group = outcomes[start : start + n]
+        failure = next((one for one in group if isinstance(one, BaseException)), None)
+        groups.append(failure if failure is not None else [one for one in group if isinstance(one, Generation)])
+    return groups
+
+
+def run_choices(calls: Sequence[Call], n: int, max_concurrency: int | None = None) -> list[list[Generation] | BaseException]:
+    """Answer each call n times; results are in the calls' order, failures in their slots."""
+    return _gather(run_many(_spread(calls, n), max_concurrency), n)
+
+
+async def arun_choices(
+    calls: Sequence[Call], n: int, max_concurrency: int | None = None
+) -> list[list[Generation] | BaseException]:
+    """Answer each call n times on the running loop, as `run_choices` does."""
+    return _gather(await arun_many(_spread(calls, n), max_concurrency), n)
+
+
+async def astream_choices(call: Call, n: int) -> AsyncIterator[tuple[int, GenerationChunk]]:
+    """Stream n answers at once, as `(choice index, chunk)` in whatever order they come.
+
+    Raises:
+        Exception: The first failure of any choice; the others are cancelled.
+    """
+    if n == 1:
+        async with aclosing(astream(call)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield 0, chunk
+        return
+    # Bounded by the number of choices: a slow consumer holds every choice back at its next chunk.
+    queue: asyncio.Queue[tuple[int, GenerationChunk | Exception | None]] = asyncio.Queue(maxsize=n)
+
+    async def pump(index: int) -> None:
+        try:
+            async with aclosing(astream(call)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    await queue.put((index, chunk))
+            await queue.put((index, None))
+        except Exception as error:  # noqa: BLE001 - raised by the consumer
+            await queue.put((index, error))
+
+    tasks = [asyncio.create_task(pump(index)) for index in range(n)]
+    try:
+        open_choices = n
+        while open_choices:
+            index, chunk = await queue.get()
+            if isinstance(chunk, Exception):
+                raise chunk
+            if chunk is None:
+                open_choices -= 1
+            else:
+                yield index, chunk
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,94 @@
+"""Doing one thing for many items at once: in threads for sync callers, in tasks for async ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from modelport.engine.threads import start_job
+
+T = TypeVar("T")
+R = TypeVar("R")
+BATCH_THREADS = 32
+"""How many threads one sync batch uses when nothing bounds it."""
+
+
+def map_items(work: Callable[[T], R], items: Sequence[T], max_concurrency: int | None = None) -> list[R | BaseException]:
+    """Do `work` for each item in threads, each in a copy of the caller's context.
+
+    The calling thread works too, so one item, or `max_concurrency=1`, needs no other thread.
+
+    Returns:
+        One result or exception per item, in the items' order.
+    """
+    results: list[Any] = [None] * len(items)
+    positions = iter(range(len(items)))
+    taking = threading.Lock()
+    stopped = False
+
+    def serve() -> None:
+        while not stopped:
+            with taking:
+                position = next(positions, None)
+            if position is None:
+                return
+            try:
+                results[position] = contextvars.copy_context().run(work, items[position])
+            except Exception as error:  # noqa: BLE001 - it belongs to this slot
+                results[position] = error
+
+    others = min(len(items), max_concurrency or BATCH_THREADS) - 1
+    failures: list[BaseException] = []
+    done = [threading.Event() for _ in range(others)]
+    for event in done:
+        _start(serve, contextvars.copy_context(), failures, event)
+    try:
+        serve()
+        for event in done:
+            event.wait()
+    finally:
+        stopped = True
+    if failures:
+        raise failures[0]
+    return results
+
+
+def _start(
+    serve: Callable[[], None], context: contextvars.Context, failures: list[BaseException], done: threading.Event
+) -> None:
+    def job() -> None:
+        try:
+            context.run(serve)
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+            failures.append(error)
+        finally:
+            done.set()
+
+    start_job(job)
+
+
+async def amap_items(
+    work: Callable[[T], Awaitable[R]], items: Sequence[T], max_concurrency: int | None = None
+) -> list[R | BaseException]:
+    """Do `work` for each item in tasks of the running loop; cancelling the caller cancels them all.
+
+    Returns:
+        One result or exception per item, in the items' order.
+    """
+    results: list[Any] = [None] * len(items)
+    positions = iter(range(len(items)))
+
+    async def serve() -> None:
+        for position in positions:
+            try:
+                results[position] = await work(items[position])
+            except Exception as error:  # noqa: BLE001 - it belongs to this slot
+                results[position] = error
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(len(items), max_concurrency or len(items))):
+            group.create_task(serve())
+    return results

@@ -1,0 +1,150 @@
+"""Driving one attempt's hook for an async caller: the way to its value or its pieces, over whatever bridge that takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from modelport.engine.bridge_async import (
+    InContext,
+    ReadAhead,
+    StepsInContext,
+    call_in_thread,
+    call_on_loop,
+    iterate_on_other_loop,
+    until,
+)
+from modelport.engine.bridge_sync import END
+from modelport.engine.call import Attempt
+from modelport.engine.closing import aclose_quietly
+from modelport.engine.driving_sync import awaited
+from modelport.engine.reading import async_iterator_of, iterator_of
+
+
+def _is_elsewhere(attempt: Attempt) -> bool:
+    """Tell whether the model's async hooks are bound to a loop that is not the running one."""
+    return attempt.call.hooks.single_loop and not attempt.state.own_loop().is_current()
+
+
+async def avalue_of(attempt: Attempt) -> Any:
+    """Return what a value hook returns; the slot is given back once the hook has really ended."""
+    await attempt.acquire_async()
+    if not attempt.hook.is_async:
+        return await _value_in_thread(attempt)
+    try:
+        async with until(attempt.deadline(), "an async hook ran"):
+            if _is_elsewhere(attempt):
+                return await call_on_loop(attempt.state.own_loop(), attempt.invoke_hook, attempt.hook_context())
+            if attempt.context is None:
+                return await attempt.invoke_hook()
+            return await InContext(awaited(attempt.invoke_hook), attempt.context)
+    except BaseException:
+        attempt.cancel()
+        raise
+    finally:
+        attempt.release()
+
+
+async def _value_in_thread(attempt: Attempt) -> Any:
+    done = await _take_worker(attempt)
+    async with until(attempt.deadline(), "a sync hook ran"):
+        return await call_in_thread(attempt.invoke_hook, attempt.worker_context(), attempt.cancel, done)
+
+
+async def _take_worker(attempt: Attempt) -> Callable[[], None]:
+    """Take one of the model's worker slots; return what gives it and the attempt's slot back."""
+    workers = attempt.worker_slots()
+    if workers is None:
+        return attempt.release
+    try:
+        await workers.acquire_async(attempt.deadline())
+    except BaseException:
+        attempt.release()
+        raise
+
+    def done() -> None:
+        attempt.release()
+        workers.release()
+
+    return done
+
+
+async def read_ahead(attempt: Attempt) -> ReadAhead:
+    """Start a sync streaming hook in a worker thread of the model; its owner closes it."""
+    await attempt.acquire_async()
+    done = await _take_worker(attempt)
+    make = lambda: iterator_of(attempt.invoke_hook(), attempt.hook.label)  # noqa: E731
+    return ReadAhead(make, attempt.worker_context(), done)
+
+
+def apieces_of(attempt: Attempt) -> AsyncGenerator[Any, None]:
+    """Return a generator of what a streaming hook yields; closing it closes the hook and gives its slot back."""
+    if not attempt.hook.is_async:
+        return _pieces_from_thread(attempt)
+    return _pieces_elsewhere(attempt) if _is_elsewhere(attempt) else _pieces_here(attempt)
+
+
+async def _pieces_from_thread(attempt: Attempt) -> AsyncGenerator[Any, None]:
+    source = await read_ahead(attempt)
+    try:
+        while pieces := await source.take_before(attempt.deadline):
+            for piece in pieces:
+                yield piece
+    except BaseException:
+        attempt.cancel()
+        raise
+    finally:
+        source.close()
+
+
+async def _pieces_elsewhere(attempt: Attempt) -> AsyncGenerator[Any, None]:
+    await attempt.acquire_async()
+    make = lambda: async_iterator_of(attempt.invoke_hook(), attempt.hook.label)  # noqa: E731
+    try:
+        pieces = iterate_on_other_loop(attempt.state.own_loop(), make, attempt.hook_context())
+        async with aclosing(pieces):
+            while True:
+                async with until(attempt.deadline(), "an async hook streamed"):
+                    piece = await anext(pieces, END)
+                if piece is END:
+                    return
+                yield piece
+    except BaseException:
+        attempt.cancel()
+        raise
+    finally:
+        attempt.release()
+
+
+async def _pieces_here(attempt: Attempt) -> AsyncGenerator[Any, None]:
+    """Yield an async hook's pieces on the caller's loop, each step in the run's own context when there is one."""
+    await attempt.acquire_async()
+    context, label = attempt.context, attempt.hook.label
+    iterator: AsyncIterator[Any] | None = None
+    try:
+        if context is None:
+            iterator = async_iterator_of(attempt.invoke_hook(), label)
+            async for item in iterator:
+                yield item
+            return
+        iterator = async_iterator_of(context.run(attempt.invoke_hook), label)
+        steps = StepsInContext(iterator, context)
+        timed = attempt.deadline() is not None
+        while True:
+            try:
+                if timed:
+                    async with until(attempt.deadline(), "an async hook streamed"):
+                        item = await steps
+                else:
+                    item = await steps
+            except StopAsyncIteration:
+                return
+            yield item
+    except BaseException:
+        attempt.cancel()
+        raise
+    finally:
+        closing = aclose_quietly(iterator)
+        await (closing if context is None else InContext(closing, context))
+        attempt.release()

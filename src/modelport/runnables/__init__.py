@@ -1,0 +1,1 @@
+"""Composition: prompts, sequences, functions and parsers around a model."""

@@ -1,0 +1,199 @@
+"""`RunnableLambda`: a function as a step. Sync or async, with or without `config`; a generator function streams."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import aclosing, closing
+from typing import Any
+
+from typing_extensions import override
+
+from modelport.engine.bridge_async import ReadAhead, until
+from modelport.engine.bridge_sync import call_in_seat, iterate_on_loop
+from modelport.engine.workers import call_in_worker, nothing
+from modelport.runnables.base import In, Out, Runnable
+from modelport.runnables.joining import ajoined, aonce, join, joined, once
+from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runs.config import RunnableConfig
+from modelport.runs.loops import background_loop, run_on_background_loop
+from modelport.runs.scope import SCOPE, Scope, scope_of
+from modelport.values.errors import InputError
+
+
+class RunnableLambda(Runnable[In, Out]):
+    """Runs a function of one input as a step of a chain.
+
+    A function that returns a runnable has that runnable invoked with the same input. A sync function never runs on
+    the loop of an async call.
+    """
+
+    __slots__ = ("_afunc", "_func", "_takes_config", "name")
+
+    def __init__(
+        self, func: Callable[..., Any], afunc: Callable[..., Any] | None = None, name: str | None = None
+    ) -> None:
+        """Wrap a function.
+
+        Args:
+            func: Takes the input, and `config` when it names that parameter. May be async, or a generator function.
+            afunc: The async twin, used in async calls.
+            name: The name that events carry; the function's own by default.
+
+        Raises:
+            InputError: `func` is no function of one input.
+        """
+        if not callable(func):
+            raise InputError(f"RunnableLambda needs a function, not {func!r}")
+        is_async = inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func)
+        self._func = None if is_async else func
+        self._afunc = afunc or (func if is_async else None)
+        self._takes_config = "config" in _parameters(func)
+        given = getattr(func, "__name__", None)
+        self.name: str | None = name or (given if given and given != "<lambda>" else None)
+        """The name that events carry."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"RunnableLambda({self.name or '...'})"
+
+    def _apply(self, function: Callable[..., Any], value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        if self._takes_config:
+            kwargs = {**kwargs, "config": scope.as_config() if scope is not None else {}}
+        return function(value, **kwargs)
+
+    # ── one value ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _here(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        """Return the sync function's value, in this thread."""
+        assert self._func is not None
+        result = self._apply(self._func, value, scope, kwargs)
+        if inspect.isgenerator(result):
+            result = join(list(result))
+        return result.invoke(value, _config(scope)) if isinstance(result, Runnable) else result
+
+    def _run(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        """Return the function's value; an async function runs on the background loop."""
+        deadline = scope.deadline if scope is not None else None
+        if self._func is None:
+            return run_on_background_loop(self._arun(value, scope, kwargs), deadline=deadline)
+        if deadline is None:
+            return self._here(value, scope, kwargs)
+        return call_in_seat(
+            lambda: self._here(value, scope, kwargs), contextvars.copy_context(), deadline, nothing, nothing
+        )
+
+    async def _arun(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        """Return the function's value; a sync function runs in a worker thread."""
+        async with until(scope.deadline if scope is not None else None, f"{self.get_name()} ran"):
+            if self._afunc is None:
+                return await call_in_worker(lambda: self._here(value, scope, kwargs))
+            result = self._apply(self._afunc, value, scope, kwargs)
+            if inspect.isasyncgen(result):
+                return (await ajoined(result))[1]
+            result = await result if inspect.isawaitable(result) else result
+            if isinstance(result, Runnable):
+                return await result.ainvoke(value, _config(scope))
+            return result
+
+    @override
+    def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._run(input, scope, kwargs)
+        return observe(self, "chain", scope, input, lambda inner: self._run(input, inner, kwargs))
+
+    @override
+    async def ainvoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return await self._arun(input, scope, kwargs)
+        return await aobserve(self, "chain", scope, input, lambda inner: self._arun(input, inner, kwargs))
+
+    # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _pieces(self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any]) -> Generator[Any, None, None]:
+        """Yield what a generator function yields, else the function's value."""
+        present, value = joined(pieces)
+        if not present:
+            return
+        function = self._func or self._afunc
+        if inspect.isgeneratorfunction(function):
+            with closing(self._apply(function, value, scope, kwargs)) as own:
+                yield from own
+        elif self._func is None and inspect.isasyncgenfunction(function):
+            make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
+            deadline = lambda: scope.deadline if scope is not None else None  # noqa: E731
+            yield from iterate_on_loop(background_loop(), make, contextvars.copy_context(), deadline)
+        else:
+            yield self._run(value, scope, kwargs)
+
+    async def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        present, value = await ajoined(pieces)
+        if not present:
+            return
+        function = self._afunc or self._func
+        if inspect.isasyncgenfunction(function):
+            async with aclosing(self._apply(function, value, scope, kwargs)) as own:
+                async for piece in own:
+                    yield piece
+        elif self._afunc is None and inspect.isgeneratorfunction(function):
+            source = ReadAhead(lambda: self._apply(function, value, scope, kwargs), contextvars.copy_context(), nothing)
+            try:
+                while ready := await source.take():
+                    for piece in ready:
+                        yield piece
+            finally:
+                source.close()
+        else:
+            yield await self._arun(value, scope, kwargs)
+
+    @override
+    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._pieces(once(input), scope, kwargs)
+        return observe_stream(
+            self, "chain", scope, once(input), lambda pieces, inner: self._pieces(pieces, inner, kwargs), value=input
+        )
+
+    @override
+    def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Out, None]:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._apieces(aonce(input), scope, kwargs)
+        return aobserve_stream(
+            self, "chain", scope, aonce(input), lambda pieces, inner: self._apieces(pieces, inner, kwargs), value=input
+        )
+
+    @override
+    def transform(
+        self, input: Iterator[In], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Generator[Out, None, None]:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._pieces(input, scope, kwargs)
+        return observe_stream(self, "chain", scope, input, lambda pieces, inner: self._pieces(pieces, inner, kwargs))
+
+    @override
+    def atransform(
+        self, input: AsyncIterator[In], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncGenerator[Out, None]:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._apieces(input, scope, kwargs)
+        return aobserve_stream(self, "chain", scope, input, lambda pieces, inner: self._apieces(pieces, inner, kwargs))
+
+
+def _parameters(function: Callable[..., Any]) -> set[str]:
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # builtins without a signature
+        return set()
+
+
+def _config(scope: Scope | None) -> Any:
+    return {"callbacks": scope.inside(scope.parent)} if scope is not None else None

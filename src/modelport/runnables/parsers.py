@@ -1,0 +1,107 @@
+"""Output parsers: from what a model gives to what a program wants."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from modelport.engine.closing import aclose_quietly, close_quietly
+from modelport.runnables.base import Runnable
+from modelport.runnables.joining import aonce, once
+from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runs.config import RunnableConfig
+from modelport.runs.scope import scope_of
+from modelport.values.errors import InputError
+from modelport.values.generations import Generation, GenerationChunk
+from modelport.values.messages import Message
+
+
+class StrOutputParser(Runnable[Any, str]):
+    """Gives the text of an answer: of a str, a message or a generation; streams piece by piece."""
+
+    __slots__ = ("name",)
+    __modelport_kind__: ClassVar[str] = "parser"
+
+    def __init__(self, *, name: str | None = None) -> None:
+        """Make a parser; `name` is what events carry."""
+        self.name = name
+        """The name that events carry; the class's name when None."""
+
+    @override
+    def __repr__(self) -> str:
+        return "StrOutputParser()"
+
+    def parse(self, value: Any) -> str:
+        """Return the text of an answer.
+
+        Raises:
+            InputError: The value has no text.
+        """
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (Message, Generation, GenerationChunk)):
+            return value.text
+        content = getattr(value, "content", None)
+        if isinstance(content, str):
+            return content
+        raise InputError(f"StrOutputParser takes a text, a message or a generation, not {value!r:.200}")
+
+    @override
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self.parse(input)
+        return observe(self, "parser", scope, input, lambda _: self.parse(input))
+
+    @override
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self.parse(input)
+
+        async def work(_: Any) -> str:
+            return self.parse(input)
+
+        return await aobserve(self, "parser", scope, input, work)
+
+    def _pieces(self, pieces: Iterator[Any]) -> Generator[str, None, None]:
+        try:
+            for piece in pieces:
+                yield self.parse(piece)
+        finally:
+            close_quietly(pieces)
+
+    async def _apieces(self, pieces: AsyncIterator[Any]) -> AsyncGenerator[str, None]:
+        try:
+            async for piece in pieces:
+                yield self.parse(piece)
+        finally:
+            await aclose_quietly(pieces)
+
+    @override
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[str, None, None]:
+        return self.transform(once(input), config, **kwargs)
+
+    @override
+    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[str, None]:
+        return self.atransform(aonce(input), config, **kwargs)
+
+    @override
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Generator[str, None, None]:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._pieces(input)
+        return observe_stream(self, "parser", scope, input, lambda pieces, _: self._pieces(pieces))
+
+    @override
+    def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncGenerator[str, None]:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._apieces(input)
+        return aobserve_stream(self, "parser", scope, input, lambda pieces, _: self._apieces(pieces))

@@ -1,0 +1,309 @@
+"""Prompts: templates with `{variables}` that become a text or messages."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from typing_extensions import Self, override
+
+from modelport.runnables.base import Runnable
+from modelport.runnables.observed import aobserve, observe
+from modelport.runs.config import RunnableConfig
+from modelport.runs.scope import scope_of
+from modelport.values.errors import InputError
+from modelport.values.messages import Message
+from modelport.values.prompt_values import ChatPromptValue, StringPromptValue, message_from
+
+_FORMATTER = string.Formatter()
+
+
+class Template:
+    """Is one f-string-like text: `{name}` stands for a variable, `{{` for a brace."""
+
+    __slots__ = ("_parts", "text", "variables")
+
+    def __init__(self, text: str) -> None:
+        """Parse a template.
+
+        Raises:
+            InputError: The braces do not match, or a variable has no name.
+        """
+        self.text = text
+        """The template as it was given."""
+        try:
+            parsed = list(_FORMATTER.parse(text))
+        except ValueError as error:
+            raise InputError(f"the template {text!r:.200} is malformed: {error}; write {{{{ for a literal brace") from None
+        self._parts: list[tuple[str, str | None, str, str | None]] = []
+        for literal, field, spec, conversion in parsed:
+            if field is not None and not field.isidentifier():
+                raise InputError(
+                    f"the template {text!r:.200} has a variable {field!r}, which is no name; write {{{{ for a literal brace"
+                )
+            self._parts.append((literal, field, spec or "", conversion))
+        self.variables: tuple[str, ...] = tuple(dict.fromkeys(part[1] for part in self._parts if part[1] is not None))
+        """The names that it needs, in order."""
+
+    def format(self, values: Mapping[str, Any]) -> str:
+        """Return the text with values in place of variables; all of them must be there."""
+        pieces: list[str] = []
+        for literal, field, spec, conversion in self._parts:
+            pieces.append(literal)
+            if field is not None:
+                value = values[field]
+                if conversion is not None:
+                    value = _FORMATTER.convert_field(value, conversion)
+                pieces.append(format(value, spec) if spec or type(value) is not str else value)
+        return "".join(pieces)
+
+
+class Prompt(Runnable[Any, Any]):
+    """Is the part that prompts share: which variables they need, and checking that they are there."""
+
+    __slots__ = ("input_variables", "name", "partial_variables")
+    __modelport_kind__: ClassVar[str] = "prompt"
+
+    def __init__(self, variables: Sequence[str], partial_variables: Mapping[str, Any] | None, name: str | None) -> None:
+        self.partial_variables: dict[str, Any] = dict(partial_variables or {})
+        """Values given beforehand; a call's own win."""
+        self.input_variables = [variable for variable in variables if variable not in self.partial_variables]
+        """The names that a call has to give."""
+        self.name = name
+        """The name that events carry; the class's name when None."""
+
+    def format_prompt(self, **values: Any) -> Any:
+        """Return the prompt value with these variables filled in."""
+        return self._fill(self._checked(values))
+
+    def _fill(self, values: Mapping[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _checked(self, value: Any) -> Mapping[str, Any]:
+        """Return all values of a call.
+
+        Raises:
+            InputError: A variable is missing; the message names it and the ones given.
+        """
+        if not isinstance(value, Mapping):
+            if len(self.input_variables) != 1:
+                raise InputError(
+                    f"{self.get_name()} needs a dict with {_names(self.input_variables)}, not {value!r:.200}"
+                )
+            value = {self.input_variables[0]: value}
+        values: Mapping[str, Any] = {**self.partial_variables, **value} if self.partial_variables else value  # pyright: ignore
+        for variable in self.input_variables:
+            if variable not in values:
+                raise InputError(
+                    f"{self.get_name()} misses the variable {variable!r}; given: {_names(values)}; "
+                    f"write {{{{{variable}}}}} for literal braces"
+                )
+        return values
+
+    @override
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._fill(self._checked(input))
+        return observe(self, "prompt", scope, input, lambda _: self._fill(self._checked(input)))
+
+    @override
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self._fill(self._checked(input))
+
+        async def work(_: Any) -> Any:
+            return self._fill(self._checked(input))
+
+        return await aobserve(self, "prompt", scope, input, work)
+
+
+def _names(names: Any) -> str:
+    return ", ".join(repr(name) for name in names) or "nothing"
+
+
+class PromptTemplate(Prompt):
+    """Is a template that becomes one text."""
+
+    __slots__ = ("_template",)
+
+    def __init__(
+        self,
+        template: str,
+        *,
+        input_variables: Sequence[str] | None = None,
+        partial_variables: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Parse a template.
+
+        Args:
+            template: The text with `{variables}`.
+            input_variables: Accepted for LangChain's sake; the template says which there are.
+            partial_variables: Values given beforehand.
+            name: The name that events carry.
+        """
+        self._template = Template(template)
+        super().__init__(self._template.variables, partial_variables, name)
+
+    @classmethod
+    def from_template(cls, template: str, **kwargs: Any) -> Self:
+        """Return a prompt of a template."""
+        return cls(template, **kwargs)
+
+    @property
+    def template(self) -> str:
+        """The text with `{variables}`."""
+        return self._template.text
+
+    @override
+    def __repr__(self) -> str:
+        return f"PromptTemplate({self.template!r})"
+
+    def format(self, **values: Any) -> str:
+        """Return the text with these variables filled in."""
+        return self._template.format(self._checked(values))
+
+    def partial(self, **values: Any) -> PromptTemplate:
+        """Return this prompt with some variables given beforehand."""
+        return PromptTemplate(self.template, partial_variables={**self.partial_variables, **values}, name=self.name)
+
+    @override
+    def _fill(self, values: Mapping[str, Any]) -> StringPromptValue:
+        return StringPromptValue(self._template.format(values))
+
+
+class MessagesPlaceholder:
+    """Stands for a list of messages that a call gives."""
+
+    __slots__ = ("optional", "variable_name")
+
+    def __init__(self, variable_name: str, *, optional: bool = False) -> None:
+        """Name the variable.
+
+        Args:
+            variable_name: The variable that holds the messages.
+            optional: True: no messages when the variable is missing.
+        """
+        self.variable_name = variable_name
+        """The variable that holds the messages."""
+        self.optional = optional
+        """Whether the variable may be missing."""
+
+    def __repr__(self) -> str:
+        return f"MessagesPlaceholder({self.variable_name!r})"
+
+    def messages(self, values: Mapping[str, Any]) -> list[Message]:
+        """Return the messages among the values.
+
+        Raises:
+            InputError: The variable is no list of messages.
+        """
+        given = values.get(self.variable_name, []) if self.optional else values[self.variable_name]
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise InputError(f"the variable {self.variable_name!r} must be a list of messages, not {given!r:.200}")
+        return [message_from(one) for one in given]  # pyright: ignore[reportUnknownVariableType]
+
+
+class _MessageTemplate:
+    """Is one message with variables in its text."""
+
+    __slots__ = ("_role", "template")
+
+    def __init__(self, role: str, text: str) -> None:
+        message_from((role, ""))  # an unknown role is an error when the prompt is made, not at its first call
+        self._role = role
+        self.template = Template(text)
+
+    def messages(self, values: Mapping[str, Any]) -> list[Message]:
+        return [message_from((self._role, self.template.format(values)))]
+
+
+class _FixedMessage:
+    """Is one message without variables."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    def messages(self, values: Mapping[str, Any]) -> list[Message]:
+        return [self._message]
+
+
+class ChatPromptTemplate(Prompt):
+    """Is a list of message templates that becomes messages."""
+
+    __slots__ = ("_parts", "messages")
+
+    def __init__(
+        self, messages: Sequence[Any], *, partial_variables: Mapping[str, Any] | None = None, name: str | None = None
+    ) -> None:
+        """Parse message templates.
+
+        Args:
+            messages: `(role, template)` pairs, messages, `MessagesPlaceholder`s, or texts (a human's).
+            partial_variables: Values given beforehand.
+            name: The name that events carry.
+
+        Raises:
+            InputError: One of them is none of these, or its template is malformed.
+        """
+        self.messages = list(messages)
+        """What was given."""
+        self._parts = [_part(message) for message in messages]
+        super().__init__(_variables(self._parts), partial_variables, name)
+
+    @classmethod
+    def from_messages(cls, messages: Sequence[Any], **kwargs: Any) -> Self:
+        """Return a prompt of message templates (the custom LLM guide)."""
+        return cls(messages, **kwargs)
+
+    @classmethod
+    def from_template(cls, template: str, **kwargs: Any) -> Self:
+        """Return a prompt of one human message."""
+        return cls([("human", template)], **kwargs)
+
+    @override
+    def __repr__(self) -> str:
+        return f"ChatPromptTemplate({self.messages!r})"
+
+    def format_messages(self, **values: Any) -> list[Message]:
+        """Return the messages with these variables filled in."""
+        return self._fill(self._checked(values)).messages
+
+    def partial(self, **values: Any) -> ChatPromptTemplate:
+        """Return this prompt with some variables given beforehand."""
+        return ChatPromptTemplate(self.messages, partial_variables={**self.partial_variables, **values}, name=self.name)
+
+    @override
+    def _fill(self, values: Mapping[str, Any]) -> ChatPromptValue:
+        return ChatPromptValue([message for part in self._parts for message in part.messages(values)])
+
+
+def _part(message: Any) -> Any:
+    if isinstance(message, MessagesPlaceholder):
+        return message
+    if isinstance(message, str):
+        return _MessageTemplate("human", message)
+    if isinstance(message, tuple) and len(message) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        role, text = message  # pyright: ignore[reportUnknownVariableType]
+        if role == "placeholder" and isinstance(text, str):
+            return MessagesPlaceholder(text.strip("{}"), optional=True)
+        if isinstance(text, str) and isinstance(role, str):
+            return _MessageTemplate(role, text)
+    if isinstance(message, Mapping) and isinstance(message.get("content"), str) and not message.get("tool_calls"):  # pyright: ignore
+        return _MessageTemplate(message.get("role", ""), message["content"])  # pyright: ignore
+    return _FixedMessage(message_from(message))
+
+
+def _variables(parts: Sequence[Any]) -> list[str]:
+    names: dict[str, None] = {}
+    for part in parts:
+        if isinstance(part, MessagesPlaceholder) and not part.optional:
+            names[part.variable_name] = None
+        elif isinstance(part, _MessageTemplate):
+            names.update(dict.fromkeys(part.template.variables))
+    return list(names)

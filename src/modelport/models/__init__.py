@@ -1,0 +1,1 @@
+"""What an author writes: one class with one hook."""

@@ -1,0 +1,171 @@
+"""What every model an author writes has: the framework's fields, identity, printing, and errors that help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import override
+
+from modelport.engine.hooks import HOOK_NAMES, Hooks, find_hooks
+from modelport.engine.lifecycle import aload, aunload, load, unload
+from modelport.models.construction import check_fields, construction_error, no_hook, unknown_argument
+from modelport.models.secrets import known_secrets, scrub
+from modelport.runs.listeners import listeners_for
+
+if TYPE_CHECKING:
+    from modelport.engine.state import ModelState
+
+
+class AuthoredModel(BaseModel):
+    """Is the part that `LLM` and `ChatModel` share; authors subclass those."""
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
+    )
+    __slots__ = ("_modelport_state",)
+
+    single_loop: ClassVar[bool] = False
+    """True: the async hooks always run on one loop, for clients that are bound to a loop."""
+    deterministic: ClassVar[bool] = True
+    """False: equal calls may give different answers (a sampling model)."""
+    supports: ClassVar[frozenset[str]] = frozenset()
+    """Which of n, max_tokens, tools, response_format the hooks do beyond naming the parameter."""
+    __modelport_hooks__: ClassVar[Hooks]
+    __modelport_kind__: ClassVar[Literal["llm", "chat_model"]]
+    __modelport_serialized__: ClassVar[dict[str, Any]]
+    __modelport_parameter__: ClassVar[str]
+
+    name: str | None = Field(default=None, repr=False)
+    """The name that events and callbacks carry; the class's name when None."""
+    tags: list[str] | None = Field(default=None, repr=False)
+    """Labels of this model's runs."""
+    metadata: dict[str, Any] | None = Field(default=None, repr=False)
+    """Facts about this model's runs."""
+    callbacks: Sequence[Any] | None = Field(default=None, repr=False)
+    """Handlers that hear of this model's runs."""
+    max_concurrency: int | None = Field(default=None, ge=1, repr=False)
+    """How many hook calls run at once, on every face, open streams included; None: no limit on direct calls."""
+    max_batch_size: int | None = Field(default=None, ge=1, repr=False)
+    """How many prompts one `_batch` call gets at most; None: all."""
+    chat_template: str | None = Field(default=None, repr=False)
+    """How a text model answers chat: None flattens to `System: …`; `last` takes the last message's text."""
+    include_stop: bool = Field(default=True, repr=False)
+    """Whether answers include the stop string that ended them (the custom LLM guide); calls may say otherwise."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        parameter = getattr(cls, "__modelport_parameter__", None)
+        if parameter is None:
+            return
+        base = next(ancestor for ancestor in cls.__mro__ if "__modelport_parameter__" in ancestor.__dict__)
+        cls.__modelport_serialized__ = {
+            "lc": 1,
+            "type": "not_implemented",
+            "id": [*cls.__module__.split("."), cls.__qualname__],
+            "name": cls.__name__,
+        }
+        if cls is not base:
+            check_fields(cls, base, FRAMEWORK_FIELDS)
+            if base.__modelport_kind__ == "llm" and callable(getattr(cls, "_generate", None)):
+                raise TypeError(
+                    f"{cls.__name__}._generate is LangChain's hook for BaseLLM, which modelport does not call; write "
+                    f"`_call(self, prompt, stop=None, run_manager=None, **kwargs)` for one prompt, or "
+                    f"`_batch(self, prompts, …)` for many"
+                )
+        cls.__modelport_hooks__ = find_hooks(cls, base, parameter)
+
+    def __init__(self, /, **data: Any) -> None:
+        cls = type(self)
+        if not cls.__modelport_hooks__.present:
+            raise no_hook(cls, HOOK_NAMES, cls.__modelport_parameter__)
+        try:
+            super().__init__(**data)
+            return
+        except ValidationError as error:
+            refused = construction_error(cls, cls.author_fields(), error)
+        # Raised outside of the handler: as its context, pydantic's error would carry the refused values along.
+        raise refused
+
+    @classmethod
+    def author_fields(cls) -> list[str]:
+        """Return the names of the fields that the author declared, in order."""
+        return [name for name in cls.model_fields if name not in FRAMEWORK_FIELDS]
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        cls = type(self)
+        if not name.startswith("_") and name not in cls.model_fields and not hasattr(cls, name):
+            raise TypeError(
+                f"{unknown_argument(cls, name, cls.author_fields())}; declare it, or keep private state in an attribute "
+                f"`_{name}: … = PrivateAttr(…)`"
+            )
+        if name == "callbacks" and value is not None:
+            listeners_for(value)
+        super().__setattr__(name, value)
+
+    # Models are equal only to themselves: two with equal fields may hold different clients and weights.
+    __hash__ = object.__hash__
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @override
+    def __repr_args__(self) -> Any:
+        for name in self.author_fields():
+            yield name, self.scrub(self.__dict__.get(name))
+
+    @override
+    def __str__(self) -> str:
+        return self.scrub(f"{type(self).__name__}\nParams: {dict(self.identity())}")
+
+    def get_name(self) -> str:
+        """Return the name that events and callbacks carry."""
+        return self.name or type(self).__name__
+
+    def llm_type(self) -> str:
+        """Return the author's `_llm_type`, the class's name without one."""
+        value: Any = getattr(self, "_llm_type", None)
+        return str(value() if callable(value) else value) if value is not None else type(self).__name__
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return the author's `_identifying_params`, every declared public field without them."""
+        value: Any = getattr(self, "_identifying_params", None)
+        if value is None:
+            return {name: self.__dict__.get(name) for name in self.author_fields()}
+        return value() if callable(value) else value
+
+    def model_name(self) -> str:
+        """Return the name that results carry: `model_name` or `model` of the identity, else the run's name."""
+        identity = self.identity()
+        name = identity.get("model_name") or identity.get("model")
+        return name if isinstance(name, str) else self.get_name()
+
+    def scrub(self, value: Any) -> Any:
+        """Return a text, or a dict or list of texts, in which this model's secrets are `***`."""
+        return scrub(value, known_secrets(self))
+
+    def load(self) -> None:
+        """Run `_load` now, unless it has run; the first call does it otherwise."""
+        load(self)
+
+    async def aload(self) -> None:
+        """Run `_load` now, unless it has run, without blocking the loop."""
+        await aload(self)
+
+    def unload(self) -> None:
+        """Run `_unload`; the next call loads again."""
+        unload(self)
+
+    async def aunload(self) -> None:
+        """Run `_unload` without blocking the loop; the next call loads again."""
+        await aunload(self)
+
+    if TYPE_CHECKING:
+        _modelport_state: ModelState
+
+
+FRAMEWORK_FIELDS = frozenset(AuthoredModel.model_fields)
+"""The fields that are not the author's; a class may redeclare one to change its default."""

@@ -1,0 +1,67 @@
+"""Errors of an author's class and of its construction: they name the field and carry no input values.
+
+Pydantic's own `ValidationError` holds the values it refused, secrets too, so it never leaves this module.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+
+def construction_error(cls: type, fields: Iterable[str], error: ValidationError) -> Exception:
+    """Return what is raised in place of pydantic's error.
+
+    Returns:
+        TypeError: An argument is unknown; the message names the nearest field.
+        ValueError: A value is missing or wrong; the message names the field.
+    """
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
+    if unknown:
+        return TypeError(unknown_argument(cls, str(unknown[0]["loc"][-1]), fields))
+    lines = [_line(detail) for detail in details]
+    return ValueError(f"{cls.__name__} cannot be made: {'; '.join(lines)}")
+
+
+def unknown_argument(cls: type, name: str, fields: Iterable[str]) -> str:
+    """Return the message for an argument that is no field."""
+    known = list(fields)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"its fields are {', '.join(known) or 'none'}"
+    return f"{cls.__name__} has no field {name!r}; {hint}"
+
+
+def _line(detail: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "value"
+    if detail["type"] == "missing":
+        return f"field {place!r} is missing; give it as {place}=…"
+    message: str = detail["msg"]
+    return f"field {place!r}: {message[:1].lower()}{message[1:]}"
+
+
+def no_hook(cls: type, hooks: Iterable[str], parameter: str) -> TypeError:
+    """Return the error of a class that has none of the hooks."""
+    return TypeError(
+        f"{cls.__name__} has no hook, so it cannot answer; define one of {', '.join(hooks)}, for example "
+        f"`def _call(self, {parameter}, stop=None, run_manager=None, **kwargs): …`"
+    )
+
+
+def check_fields(cls: type, base: type, framework_fields: frozenset[str]) -> None:
+    """Refuse fields that hide a method of the framework.
+
+    Raises:
+        TypeError: The class annotates a name that is a method of the framework.
+    """
+    for name in cls.__dict__.get("__annotations__", {}):
+        if name in framework_fields or name.startswith("_"):
+            continue
+        if callable(getattr(base, name, None)):
+            raise TypeError(
+                f"the field {name!r} of {cls.__name__} hides the method {base.__name__}.{name}; give it another name, "
+                f"for example {name + '_'!r} or {'use_' + name!r}"
+            )

@@ -1,0 +1,190 @@
+"""`LLM`: a text model of your own. Write one hook, get every way to call (the custom LLM guide, seed of the names)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from typing import Any, ClassVar, Literal
+
+from typing_extensions import override
+
+from modelport.engine.answers import arun, run
+from modelport.models.base import AuthoredModel
+from modelport.models.many import Many
+from modelport.models.templates import apply_chat_template
+from modelport.models.texts import abare_texts, achunk_texts, bare_texts, chunk_texts, text_of, thread_texts
+from modelport.runs.config import RunnableConfig
+from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from modelport.runs.scope import SCOPE, scope_of
+from modelport.values.errors import InputError
+from modelport.values.generations import Generation
+from modelport.values.messages import Message
+from modelport.values.prompt_values import PromptInput, StringPromptValue, messages_from
+
+
+class LLM(AuthoredModel, Many[PromptInput, str]):
+    """Is a text model: a prompt in, text out.
+
+    Subclass it, declare fields, and write one of `_call`, `_acall`, `_stream`, `_astream`, `_batch`, `_abatch`; all
+    ways to call follow, with the guarantees. Nothing else is required.
+    """
+
+    __modelport_kind__: ClassVar[Literal["llm"]] = "llm"
+    __modelport_parameter__: ClassVar[str] = "prompt"
+
+    def argument_of(self, value: Any) -> str:
+        """Return the prompt of what a caller gives: a text, a prompt value, or messages by the chat template.
+
+        Raises:
+            InputError: It is none of these.
+        """
+        if isinstance(value, str):
+            return value
+        if isinstance(value, StringPromptValue):
+            return value.text
+        if isinstance(value, Message):
+            raise InputError(f"one message is no prompt; give a list: [{value!r}]")
+        return apply_chat_template(self.chat_template, messages_from(value))
+
+    @override
+    def result_of(self, answer: Generation) -> str:
+        return answer.text
+
+    @override
+    def invoke(
+        self,
+        input: PromptInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: str | Sequence[str] | None = None,
+        include_stop: bool | None = None,
+        max_tokens: int | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Return the whole answer.
+
+        Args:
+            input: A text, a prompt value, or messages.
+            config: Callbacks, tags, metadata, timeout, …
+            stop: Where to stop: a string or several, taken literally.
+            include_stop: Whether the answer includes the stop string; default: the field of that name.
+            max_tokens: The answer's longest length, in tokens.
+            **kwargs: For the hook.
+
+        Raises:
+            KeywordError: A keyword that the hook does not take.
+            ModelTimeoutError: The config's timeout passed.
+            Exception: Whatever the hook raised, unchanged.
+        """
+        hooks = self.__modelport_hooks__
+        hook = hooks.answer
+        if (
+            config is None
+            and stop is None
+            and max_tokens is None
+            and hooks.plain
+            and hook is not None
+            and hook.name == "_call"
+            and SCOPE.get() is None
+            and self.callbacks is None
+            and self.max_concurrency is None
+        ):
+            if kwargs:
+                hook.check_keywords(kwargs)
+            prompt = input if type(input) is str else self.argument_of(input)
+            value = hook.bind(self, prompt, None, CallbackManagerForLLMRun(), kwargs)
+            return value if type(value) is str else text_of(value, hook)
+        return run(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs)).text
+
+    @override
+    async def ainvoke(
+        self,
+        input: PromptInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: str | Sequence[str] | None = None,
+        include_stop: bool | None = None,
+        max_tokens: int | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Return the whole answer, on the running loop; see `invoke`."""
+        hooks = self.__modelport_hooks__
+        hook = hooks.async_answer
+        if (
+            config is None
+            and stop is None
+            and max_tokens is None
+            and hooks.plain
+            and hook is not None
+            and hook.name == "_acall"
+            and SCOPE.get() is None
+            and self.callbacks is None
+            and self.max_concurrency is None
+        ):
+            if kwargs:
+                hook.check_keywords(kwargs)
+            prompt = input if type(input) is str else self.argument_of(input)
+            value = await hook.bind(self, prompt, None, AsyncCallbackManagerForLLMRun(), kwargs)
+            return value if type(value) is str else text_of(value, hook)
+        answer = await arun(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs))
+        return answer.text
+
+    @override
+    def stream(
+        self,
+        input: PromptInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: str | Sequence[str] | None = None,
+        include_stop: bool | None = None,
+        max_tokens: int | None = None,
+        **kwargs: Any,
+    ) -> Generator[str, None, None]:
+        """Return a generator of the answer's pieces, none empty; closing it stops the model. See `invoke`."""
+        hooks = self.__modelport_hooks__
+        hook = hooks.stream
+        if (
+            config is None
+            and stop is None
+            and max_tokens is None
+            and hooks.plain
+            and hook is not None
+            and not hook.is_async
+            and SCOPE.get() is None
+            and self.callbacks is None
+            and self.max_concurrency is None
+        ):
+            if kwargs:
+                hook.check_keywords(kwargs)
+            return bare_texts(self, self.argument_of(input), hook, kwargs)
+        return chunk_texts(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs))
+
+    @override
+    def astream(
+        self,
+        input: PromptInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: str | Sequence[str] | None = None,
+        include_stop: bool | None = None,
+        max_tokens: int | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[str, None]:
+        """Return an async generator of the answer's pieces; `aclose()` stops the model. See `stream`."""
+        hooks = self.__modelport_hooks__
+        hook = hooks.astream
+        if (
+            config is None
+            and stop is None
+            and max_tokens is None
+            and hooks.plain
+            and hook is not None
+            and SCOPE.get() is None
+            and self.callbacks is None
+            and self.max_concurrency is None
+        ):
+            if hook.is_async:
+                if kwargs:
+                    hook.check_keywords(kwargs)
+                return abare_texts(self, self.argument_of(input), hook, kwargs)
+            return thread_texts(self._call_of(input, None, None, None, None, kwargs), hook)
+        return achunk_texts(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs))

@@ -1,0 +1,152 @@
+"""The bare ways of a text model: what runs when nobody listens and nothing has to be enforced.
+
+As few frames as possible stand between the hook and its consumer; whatever is unusual goes through the engine's
+`Output`, like everything else does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import aclosing, closing
+from typing import Any
+
+from modelport.engine.call import Call
+from modelport.engine.closing import aclose_quietly, close_quietly
+from modelport.engine.driving_async import read_ahead
+from modelport.engine.answers import open_attempt
+from modelport.engine.hooks import Hook
+from modelport.engine.output import Output
+from modelport.engine.reading import async_iterator_of, iterator_of
+from modelport.engine.streams import TURN_EVERY, astream, stream
+from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from modelport.values.generations import GenerationChunk
+
+
+def text_of(value: Any, hook: Hook) -> str:
+    """Return the text of what a hook returned that is no str.
+
+    Raises:
+        HookError: It is no answer.
+    """
+    output = Output(hook.label, chat=False, stop=None, budget=None)
+    output.push(value)
+    output.finish()
+    return output.text
+
+
+def bare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -> Generator[str, None, None]:
+    """Yield the texts of a sync streaming hook, in the caller's thread."""
+    manager = CallbackManagerForLLMRun()
+    iterator = iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
+    try:
+        for piece in iterator:
+            kind = type(piece)
+            if kind is GenerationChunk:
+                text = piece.text
+            elif kind is str:
+                text = piece
+            else:
+                yield from _odd_texts(piece, iterator, hook)
+                return
+            if text:
+                yield text
+    except GeneratorExit:
+        manager.cancelled = True
+        raise
+    finally:
+        close_quietly(iterator)
+
+
+def _odd_texts(first: Any, rest: Iterator[Any], hook: Hook) -> Iterator[str]:
+    """Yield the texts of a hook that yields bytes, messages or the like, from the first such piece on."""
+    output = Output(hook.label, chat=False, stop=None, budget=None)
+    chunk = output.push(first)
+    while True:
+        if chunk is not None and chunk.text:
+            yield chunk.text
+        try:
+            chunk = output.push(next(rest))
+        except StopIteration:
+            break
+    chunk = output.finish()
+    if chunk is not None:
+        yield chunk.text
+
+
+async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -> AsyncGenerator[str, None]:
+    """Yield the texts of an async streaming hook, on the caller's loop; every 16 chunks the loop gets a turn."""
+    manager = AsyncCallbackManagerForLLMRun()
+    iterator = async_iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
+    output: Output | None = None
+    turn = TURN_EVERY
+    try:
+        async for piece in iterator:
+            kind = type(piece)
+            if kind is GenerationChunk and output is None:
+                text = piece.text
+            elif kind is str and output is None:
+                text = piece
+            else:
+                output = output or Output(hook.label, chat=False, stop=None, budget=None)
+                chunk = output.push(piece)
+                text = chunk.text if chunk is not None else ""
+            if text:
+                yield text
+            turn -= 1
+            if not turn:
+                turn = TURN_EVERY
+                await asyncio.sleep(0)
+        chunk = output.finish() if output is not None else None
+        if chunk is not None:
+            yield chunk.text
+    except (GeneratorExit, asyncio.CancelledError):
+        manager.cancelled = True
+        raise
+    finally:
+        await aclose_quietly(iterator)
+
+
+async def thread_texts(call: Call, hook: Hook) -> AsyncGenerator[str, None]:
+    """Yield the texts of a sync streaming hook that runs in a worker thread."""
+    attempt = open_attempt(call, hook, is_async=True)
+    source = await read_ahead(attempt)
+    output = attempt.output
+    push, plain = output.push, True
+    try:
+        while pieces := await source.take():
+            for piece in pieces:
+                if plain:
+                    kind = type(piece)
+                    text = piece if kind is str else piece.text if kind is GenerationChunk else None
+                    if text is None:
+                        plain = False
+                if not plain:
+                    chunk = push(piece)
+                    text = chunk.text if chunk is not None else ""
+                if text:
+                    yield text
+        chunk = output.finish()
+        if chunk is not None:
+            yield chunk.text
+    except BaseException:
+        attempt.cancel()
+        raise
+    finally:
+        source.close()
+
+
+def chunk_texts(call: Call) -> Generator[str, None, None]:
+    """Yield the texts of a call that goes through the whole engine."""
+    with closing(stream(call)) as chunks:
+        for chunk in chunks:
+            if chunk.text:
+                yield chunk.text
+
+
+async def achunk_texts(call: Call) -> AsyncGenerator[str, None]:
+    """Yield the texts of a call that goes through the whole engine, on the running loop."""
+    async with aclosing(astream(call)) as chunks:
+        async for chunk in chunks:
+            if chunk.text:
+                yield chunk.text

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from modelport._version import __version__
 
 if TYPE_CHECKING:
+    from modelport.engine.loop_local import loop_local as loop_local
     from modelport.gateway import create_app as create_app
     from modelport.models.chat import ChatModel as ChatModel
     from modelport.models.llm import LLM as LLM
+    from modelport.runnables.base import Runnable as Runnable
     from modelport.runnables.function import RunnableLambda as RunnableLambda
     from modelport.runnables.parsers import StrOutputParser as StrOutputParser
     from modelport.runnables.prompts import ChatPromptTemplate as ChatPromptTemplate
     from modelport.runnables.prompts import MessagesPlaceholder as MessagesPlaceholder
     from modelport.runnables.prompts import PromptTemplate as PromptTemplate
-    from modelport.runnables.base import Runnable as Runnable
     from modelport.runnables.sequence import RunnableSequence as RunnableSequence
     from modelport.runs.config import RunnableConfig as RunnableConfig
     from modelport.runs.handlers import AsyncCallbackHandler as AsyncCallbackHandler
@@ -66,12 +67,13 @@ _MODULE_OF_NAME = {
     "MessagesPlaceholder": "runnables.prompts",
     "StrOutputParser": "runnables.parsers",
     "create_app": "gateway",
+    "loop_local": "engine.loop_local",
     "ModelportError": "values.errors",
     "ModelTimeoutError": "values.errors",
     "CustomLLMError": "values.errors",
 }
 
-__all__ = ["__version__", *sorted(_MODULE_OF_NAME)]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["__version__", *sorted(_MODULE_OF_NAME)]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

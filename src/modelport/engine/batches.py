@@ -71,7 +71,7 @@ def _run_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
             except NotImplementedError:
                 if not driver.may_retry_without_stop():
                     raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - every item of this hook call shares it
         results = [error] * len(calls)
     outcomes: list[Outcome] = []
     for attempt, result in zip(attempts, results, strict=True):
@@ -102,7 +102,7 @@ async def _arun_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
             except NotImplementedError:
                 if not driver.may_retry_without_stop():
                     raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - every item of this hook call shares it
         for attempt in attempts:
             attempt.cancel()
         results = [error] * len(calls)

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 from modelport.engine.bridge_sync import END, Pump, seconds_until, timed_out
@@ -20,7 +20,9 @@ READ_AHEAD_CHUNKS = 64
 """How many chunks of a sync generator may wait for an async consumer."""
 
 
-def _hand_over(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+def _hand_over(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, error: BaseException | None
+) -> None:
     """Complete a future of another thread's loop; when nobody waits there any more, nothing happens."""
 
     def complete() -> None:
@@ -77,7 +79,9 @@ class ReadAhead:
 
     __slots__ = ("_closed", "_context", "_done", "_ended", "_error", "_items", "_loop", "_make", "_room", "_waiter")
 
-    def __init__(self, make: Callable[[], Iterator[Any]], context: contextvars.Context, done: Callable[[], None]) -> None:
+    def __init__(
+        self, make: Callable[[], Iterator[Any]], context: contextvars.Context, done: Callable[[], None]
+    ) -> None:
         self._make = make
         self._context = context
         self._done = done

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -112,7 +112,7 @@ def iterate_in_seat(
     deadline: Callable[[], float | None],
     on_leave: Callable[[], None],
     done: Callable[[], None],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Iterate in a seat, each step until the deadline; the iterator is closed in its own thread."""
     seat = Seat(context)
     made: list[Iterator[T]] = []
@@ -186,7 +186,7 @@ def iterate_on_loop(
     make: Callable[[], AsyncIterator[T]],
     context: contextvars.Context,
     deadline: Callable[[], float | None],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Iterate over an async iterator that lives on another loop, one item at a time."""
     pump = Pump(loop, make, context)
     results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()

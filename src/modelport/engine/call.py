@@ -85,7 +85,23 @@ class Call:
 class Attempt:
     """Is one run of one hook for one call: its output, its `run_manager`, its observed run, its slot."""
 
-    __slots__ = ("_holds", "argument", "call", "context", "first_came", "given_manager", "hook", "kwargs", "manager", "on_cancel", "output", "run", "scope", "slots", "stop")
+    __slots__ = (
+        "_holds",
+        "argument",
+        "call",
+        "context",
+        "first_came",
+        "given_manager",
+        "hook",
+        "kwargs",
+        "manager",
+        "on_cancel",
+        "output",
+        "run",
+        "scope",
+        "slots",
+        "stop",
+    )
 
     def __init__(self, call: Call, hook: Hook, *, is_async: bool) -> None:
         self.call = call

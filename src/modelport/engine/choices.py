@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from modelport.engine.answers import arun, run
 from modelport.engine.batches import Outcome, arun_many, run_many
 from modelport.engine.call import Call
 from modelport.engine.streams import astream
@@ -31,7 +30,9 @@ def _gather(outcomes: Sequence[Outcome], n: int) -> list[list[Generation] | Base
     return groups
 
 
-def run_choices(calls: Sequence[Call], n: int, max_concurrency: int | None = None) -> list[list[Generation] | BaseException]:
+def run_choices(
+    calls: Sequence[Call], n: int, max_concurrency: int | None = None
+) -> list[list[Generation] | BaseException]:
     """Answer each call n times; results are in the calls' order, failures in their slots."""
     return _gather(run_many(_spread(calls, n), max_concurrency), n)
 

@@ -17,7 +17,12 @@ def close_quietly(iterator: Any) -> None:
     try:
         close()
     except Exception as error:  # noqa: BLE001 - clean-up must not hide why the stream ended
-        logger.warning("closing %s failed: %s: %s", type(iterator).__name__, type(error).__name__, error)
+        _report(iterator, error)
+
+
+def _report(iterator: Any, error: Exception) -> None:
+    """Log that clean-up failed, without the exception's text, which may hold a secret."""
+    logger.warning("closing %s failed: %s", type(iterator).__name__, type(error).__name__)
 
 
 async def aclose_quietly(iterator: Any) -> None:
@@ -30,4 +35,4 @@ async def aclose_quietly(iterator: Any) -> None:
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 - clean-up must not hide why the stream ended
-        logger.warning("closing %s failed: %s: %s", type(iterator).__name__, type(error).__name__, error)
+        _report(iterator, error)

@@ -16,7 +16,9 @@ BATCH_THREADS = 32
 """How many threads one sync batch uses when nothing bounds it."""
 
 
-def map_items(work: Callable[[T], R], items: Sequence[T], max_concurrency: int | None = None) -> list[R | BaseException]:
+def map_items(
+    work: Callable[[T], R], items: Sequence[T], max_concurrency: int | None = None
+) -> list[R | BaseException]:
     """Do `work` for each item in threads, each in a copy of the caller's context.
 
     The calling thread works too, so one item, or `max_concurrency=1`, needs no other thread.

@@ -1,4 +1,4 @@
-"""Driving one attempt's hook for an async caller: the way to its value or its pieces, over whatever bridge that takes."""
+"""Driving one attempt's hook for an async caller: the way to its value or its pieces, over any bridge."""
 
 from __future__ import annotations
 

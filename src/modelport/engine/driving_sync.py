@@ -1,8 +1,8 @@
-"""Driving one attempt's hook for a sync caller: the way to its value or its pieces, over whatever bridge that takes."""
+"""Driving one attempt's hook for a sync caller: the way to its value or its pieces, over any bridge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 from modelport.engine.bridge_sync import END, call_in_seat, iterate_in_seat, iterate_on_loop
@@ -55,7 +55,7 @@ def _value_on_loop(attempt: Attempt) -> Any:
         attempt.release()
 
 
-def pieces_of(attempt: Attempt) -> Iterator[Any]:
+def pieces_of(attempt: Attempt) -> Generator[Any, None, None]:
     """Return an iterator over what a streaming hook yields; closing it closes the hook."""
     attempt.acquire()
     if attempt.hook.is_async:
@@ -67,7 +67,7 @@ def pieces_of(attempt: Attempt) -> Iterator[Any]:
     return _pieces_here(attempt)
 
 
-def _pieces_on_loop(attempt: Attempt) -> Iterator[Any]:
+def _pieces_on_loop(attempt: Attempt) -> Generator[Any, None, None]:
     pieces = iterate_on_loop(
         loop_for(attempt),
         lambda: async_iterator_of(attempt.invoke_hook(), attempt.hook.label),
@@ -83,7 +83,7 @@ def _pieces_on_loop(attempt: Attempt) -> Iterator[Any]:
         attempt.release()
 
 
-def _pieces_here(attempt: Attempt) -> Iterator[Any]:
+def _pieces_here(attempt: Attempt) -> Generator[Any, None, None]:
     """Yield a sync hook's pieces in the caller's thread, each step in the run's own context when there is one."""
     context, label = attempt.context, attempt.hook.label
     iterator: Iterator[Any] | None = None

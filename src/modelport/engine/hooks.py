@@ -12,6 +12,8 @@ from modelport.values.errors import KeywordError
 HookName = Literal["_call", "_acall", "_stream", "_astream", "_batch", "_abatch"]
 HOOK_NAMES: tuple[HookName, ...] = ("_call", "_acall", "_stream", "_astream", "_batch", "_abatch")
 """The six hooks; any one of them makes a model."""
+OPTIONAL_NAMES = ("_llm_type", "_identifying_params", "_count_tokens", "_load", "_unload")
+"""What an author may define besides hooks."""
 ANSWER_ORDER: tuple[HookName, ...] = ("_call", "_stream", "_acall", "_astream", "_batch", "_abatch")
 """Which hook gives one answer to a sync caller: the first that the class has."""
 ASYNC_ANSWER_ORDER: tuple[HookName, ...] = ("_acall", "_astream", "_call", "_stream", "_abatch", "_batch")
@@ -24,7 +26,18 @@ _OURS = frozenset({"stop", "run_manager", "include_stop"})
 class Hook:
     """Is one hook of a class: its name, its kind, and what its signature takes."""
 
-    __slots__ = ("cls_name", "is_async", "is_batch", "is_stream", "name", "names", "supports", "takes_any", "takes_manager", "takes_stop")
+    __slots__ = (
+        "cls_name",
+        "is_async",
+        "is_batch",
+        "is_stream",
+        "name",
+        "names",
+        "supports",
+        "takes_any",
+        "takes_manager",
+        "takes_stop",
+    )
 
     def __init__(self, cls_name: str, name: HookName, signature: inspect.Signature, supports: frozenset[str]) -> None:
         parameters = list(signature.parameters.values())[2:]
@@ -88,7 +101,19 @@ class Hook:
 class Hooks:
     """Is the table of a class's hooks, and which of them answers which way to call."""
 
-    __slots__ = ("answer", "astream", "async_answer", "async_many", "many", "needs_load", "present", "plain", "single_loop", "stream")
+    __slots__ = (
+        "answer",
+        "defined",
+        "astream",
+        "async_answer",
+        "async_many",
+        "many",
+        "needs_load",
+        "plain",
+        "present",
+        "single_loop",
+        "stream",
+    )
 
     def __init__(self, cls: type, present: dict[HookName, Hook]) -> None:
         self.present = present
@@ -105,12 +130,20 @@ class Hooks:
         """Answers many prompts of a sync caller; None: concurrent single answers."""
         self.async_many = _first(present, ("_abatch", "_batch"))
         """Answers many prompts of an async caller; None: concurrent single answers."""
-        self.needs_load = callable(getattr(cls, "_load", None))
+        self.defined = frozenset(name for name in OPTIONAL_NAMES if _defines(cls, name))
+        """Which of the optional names the class has: asked once here, for a missing attribute is slow to miss."""
+        self.needs_load = "_load" in self.defined
         """Whether the class has a `_load` to run before the first call."""
         self.single_loop = bool(getattr(cls, "single_loop", False))
         """Whether the async hooks are bound to one loop."""
         self.plain = not (self.needs_load or self.single_loop)
-        """Whether a call of a sync hook from a sync caller, or of an async one from an async caller, needs no bridge."""
+        """Whether a call needs nothing before the hook when hook and caller are of one kind."""
+
+
+def _defines(cls: type, name: str) -> bool:
+    """Tell whether a class has a name of its own, as an attribute or as one of pydantic's private attributes."""
+    private: Mapping[str, Any] = getattr(cls, "__private_attributes__", {})
+    return name in private or any(name in ancestor.__dict__ for ancestor in cls.__mro__)
 
 
 def _first(present: Mapping[HookName, Hook], order: tuple[HookName, ...]) -> Hook | None:
@@ -141,7 +174,9 @@ def find_hooks(cls: type, base: type, first_parameter: str) -> Hooks:
 
 def _checked_signature(cls: type, name: str, method: Callable[..., Any], expected: str) -> inspect.Signature:
     if not callable(method):
-        raise TypeError(f"{cls.__name__}.{name} is {method!r}, not a method; hooks are methods: {example(name, expected)}")
+        raise TypeError(
+            f"{cls.__name__}.{name} is {method!r}, not a method; hooks are methods: {example(name, expected)}"
+        )
     signature = inspect.signature(method)
     parameters = list(signature.parameters.values())
     first = parameters[1] if len(parameters) > 1 else None

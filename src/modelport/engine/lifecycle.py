@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modelport.engine.bridge_async import call_in_thread
 from modelport.engine.state import state_of
@@ -50,7 +50,7 @@ def unload(model: EngineModel) -> None:
         if not state.loaded and type(model).__modelport_hooks__.needs_load:
             return
         state.loaded = False
-        if callable(getattr(model, "_unload", None)):
+        if "_unload" in type(model).__modelport_hooks__.defined:
             _run_hook(model, "_unload")
 
 
@@ -59,7 +59,7 @@ async def aunload(model: EngineModel) -> None:
     await call_in_thread(lambda: unload(model), contextvars.copy_context(), _nothing, _nothing)
 
 
-def _run_hook(model: Any, name: str) -> None:
+def _run_hook(model: EngineModel, name: str) -> None:
     hook = getattr(model, name)
     if not inspect.iscoroutinefunction(hook):
         hook()

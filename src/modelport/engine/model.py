@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from modelport.engine.hooks import Hooks
 
@@ -12,7 +12,7 @@ class EngineModel(Protocol):
     """Is a model as the engine sees it; `models` has the classes that authors subclass."""
 
     __modelport_hooks__: Hooks
-    __modelport_kind__: Literal["llm", "chat_model"]
+    __modelport_kind__: str
     __modelport_serialized__: dict[str, Any]
     tags: list[str] | None
     metadata: dict[str, Any] | None

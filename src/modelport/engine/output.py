@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -74,13 +74,13 @@ class Output:
         Raises:
             HookError: The value is no piece of an answer.
         """
-        kind = type(value)
+        kind = cast("Any", type(value))
         if kind is str:
             piece = GenerationChunk(value)
             if self._is_plain:
                 self._texts.append(value)
                 return piece if value else None
-        elif kind is GenerationChunk and value.generation_info is None:
+        elif kind is GenerationChunk and value.generation_info is None and type(value.text) is str:
             piece = value
         elif isinstance(value, (bytes, bytearray)):
             piece = GenerationChunk(self._decode(value))
@@ -228,6 +228,8 @@ def last_chunk(answer: Generation) -> GenerationChunk:
 
 def _join_logprobs(known: Any, new: Any) -> Any:
     """Join log probabilities in OpenAI's chat shape; of other shapes the newest counts."""
-    if isinstance(known, dict) and isinstance(new, dict) and isinstance(known.get("content"), list):  # pyright: ignore[reportUnknownMemberType]
-        return {**known, "content": [*known["content"], *(new.get("content") or [])]}  # pyright: ignore
-    return new
+    if isinstance(known, dict) and isinstance(new, dict):
+        old, later = cast("dict[str, Any]", known), cast("dict[str, Any]", new)
+        if isinstance(old.get("content"), list):
+            return {**old, "content": cast("list[Any]", [*old["content"], *(later.get("content") or [])])}
+    return cast("Any", new)

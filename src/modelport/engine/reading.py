@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 from modelport.values.errors import HookError
 from modelport.values.generations import Generation, GenerationChunk
@@ -22,6 +22,8 @@ def read_piece(value: Any, label: str) -> GenerationChunk:
     Raises:
         HookError: The value is something else.
     """
+    if isinstance(value, (GenerationChunk, Generation)) and not isinstance(value.text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise HookError(f"{label} gave a {type(value).__name__} whose text is {shown(value.text)}; it must be a str")
     if isinstance(value, GenerationChunk):
         return _with_info(value) if value.generation_info else value
     if isinstance(value, str):
@@ -44,8 +46,6 @@ def read_piece(value: Any, label: str) -> GenerationChunk:
 def _with_info(piece: GenerationChunk) -> GenerationChunk:
     """Read LangChain's `generation_info` into the piece's own fields; what the author set himself wins."""
     info = piece.generation_info or {}
-    if not isinstance(piece.text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - authors are not checked
-        raise HookError(f"a GenerationChunk's text must be a str, not {piece.text!r}")
     finish_reason = piece.finish_reason or info.get("finish_reason") or info.get("stop_reason")
     usage = piece.usage or usage_from(info.get("usage") or info.get("token_usage") or info.get("usage_metadata"))
     logprobs = piece.logprobs if piece.logprobs is not None else info.get("logprobs")
@@ -86,12 +86,13 @@ def _read_foreign(value: Any) -> GenerationChunk | None:
     """Read LangChain's own generations and messages by their attributes."""
     message = getattr(value, "message", value)
     if getattr(message, "type", None) in ("ai", "AIMessageChunk") and hasattr(message, "content"):
+        fragments: list[dict[str, Any]] = getattr(message, "tool_call_chunks", None) or []
         chunk = AIMessageChunk(
             content=message.content,
             tool_calls=list(getattr(message, "tool_calls", None) or []),
             usage_metadata=getattr(message, "usage_metadata", None),
             response_metadata=dict(getattr(message, "response_metadata", None) or {}),
-            tool_call_chunks=[dict(one) for one in getattr(message, "tool_call_chunks", None) or []],
+            tool_call_chunks=[dict(one) for one in fragments],
         )
         return _piece_of_message(chunk)
     if hasattr(value, "generation_info") and isinstance(getattr(value, "text", None), str):
@@ -101,7 +102,9 @@ def _read_foreign(value: Any) -> GenerationChunk | None:
 
 def _wrong(value: Any, label: str) -> str:
     what = "yielded" if label.endswith("stream") else "returned"
-    expected = "str, bytes, GenerationChunk or AIMessageChunk" if what == "yielded" else "str, bytes, Generation or AIMessage"
+    expected = (
+        "str, bytes, GenerationChunk or AIMessageChunk" if what == "yielded" else "str, bytes, Generation or AIMessage"
+    )
     hint = ""
     if inspect.iscoroutine(value):
         value.close()
@@ -110,7 +113,16 @@ def _wrong(value: Any, label: str) -> str:
         hint = "; a hook that yields is `_stream` or `_astream`"
     elif value is None:
         hint = "; is a `return` missing?"
-    return f"{label} {what} {value!r:.200} ({type(value).__name__}); it must give {expected}{hint}"
+    return f"{label} {what} {shown(value)}; it must give {expected}{hint}"
+
+
+def shown(value: Any) -> str:
+    """Return what an error says of a wrong value: its type, and the value where it can hold no secret."""
+    if value is None:
+        return "None"
+    if isinstance(value, (bool, int, float)):
+        return f"{value!r} ({type(value).__name__})"
+    return f"a value of type {cast('type[Any]', type(value)).__name__}"
 
 
 def text_of_input(argument: Any) -> str:
@@ -127,7 +139,7 @@ def iterator_of(value: Any, label: str) -> Iterator[Any]:
         HookError: It cannot be iterated, or is a whole text.
     """
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise HookError(f"{label} returned {value!r:.200} ({type(value).__name__}); it must yield pieces of text")
+        raise HookError(f"{label} returned {shown(value)}; it must yield pieces of text")
     return iter(value)
 
 
@@ -140,9 +152,7 @@ def async_iterator_of(value: Any, label: str) -> AsyncIterator[Any]:
     if not hasattr(value, "__aiter__"):
         if inspect.iscoroutine(value):
             value.close()
-        raise HookError(
-            f"{label} returned {value!r:.200} ({type(value).__name__}); it must be an `async def` that yields"
-        )
+        raise HookError(f"{label} returned {shown(value)}; it must be an `async def` that yields")
     return value.__aiter__()
 
 
@@ -166,6 +176,7 @@ def results_of(value: Any, count: int, label: str) -> list[Any]:
     """
     if not isinstance(value, (list, tuple)):
         raise HookError(f"{label} returned {type(value).__name__}; it must return a list with one result per prompt")
-    if len(value) != count:  # pyright: ignore[reportUnknownArgumentType]
-        raise HookError(f"{label} returned {len(value)} results for {count} prompts; it must return one per prompt")  # pyright: ignore
-    return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    results = list(cast("list[Any]", value))
+    if len(results) != count:
+        raise HookError(f"{label} returned {len(results)} results for {count} prompts; it must return one per prompt")
+    return results

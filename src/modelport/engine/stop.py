@@ -7,7 +7,7 @@ stop string is held back. Strings are literal.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from modelport.values.errors import InputError
 
@@ -20,7 +20,9 @@ def normalise_stop(stop: Any) -> list[str] | None:
     """
     if stop is None:
         return None
-    strings: list[Any] = [stop] if isinstance(stop, str) else list(stop) if isinstance(stop, Sequence) else [stop]
+    if isinstance(stop, str) or not isinstance(stop, Sequence):
+        stop = [stop]
+    strings = list(cast("Sequence[Any]", stop))
     for string in strings:
         if not isinstance(string, str):
             raise InputError(f"stop must be a string or a list of strings, not {stop!r}", param="stop")

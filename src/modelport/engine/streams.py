@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 
 from modelport.engine.answers import arun, atell_failure, open_attempt, run, tell_failure
-from modelport.engine.call import Call
+from modelport.engine.call import Attempt, Call
 from modelport.engine.driving_async import apieces_of
 from modelport.engine.driving_sync import pieces_of
 from modelport.engine.lifecycle import aload, load
 from modelport.engine.output import last_chunk
+from modelport.engine.reading import chunk_of_message
 from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import ChatGeneration, ChatGenerationChunk
 
@@ -27,8 +28,6 @@ def as_stream(answer: Generation) -> list[GenerationChunk]:
     """Return a whole answer as a stream of at most one chunk of text, and the last chunk."""
     last = last_chunk(answer)
     if isinstance(answer, ChatGeneration):
-        from modelport.engine.reading import chunk_of_message
-
         message = chunk_of_message(answer.message)
         message = type(message)(content=message.content, tool_calls=message.tool_calls, id=message.id)
         whole: GenerationChunk = ChatGenerationChunk(answer.text, tool_calls=answer.tool_calls, message=message)
@@ -49,33 +48,11 @@ def stream(call: Call) -> Generator[GenerationChunk, None, None]:
         return
     load(call.model)
     attempt = open_attempt(call, call.hooks.stream, is_async=False)
-    observed, output, take = attempt.run, attempt.output, attempt.take
+    observed = attempt.run
     if observed is not None:
         observed.start(call.argument)
     try:
-        held: GenerationChunk | None = None
-        while True:
-            try:
-                with closing(pieces_of(attempt)) as pieces:
-                    for piece in pieces:
-                        chunk = take(piece)
-                        if output.cut:
-                            held = chunk
-                            break
-                        if chunk is not None:
-                            if observed is not None:
-                                observed.token(chunk)
-                            yield chunk
-                break
-            except NotImplementedError:
-                if not attempt.may_retry_without_stop():
-                    raise
-        # The hook is closed by now, also when a stop string cut it off: only then comes what is left.
-        for chunk in (held, output.finish()):
-            if chunk is not None:
-                if observed is not None:
-                    observed.token(chunk)
-                yield chunk
+        yield from _released(attempt)
         answer = attempt.answer()
         last = last_chunk(answer)
         if observed is not None and call.chat:
@@ -89,6 +66,34 @@ def stream(call: Call) -> Generator[GenerationChunk, None, None]:
     yield last
 
 
+def _released(attempt: Attempt) -> Generator[GenerationChunk, None, None]:
+    """Yield what the output releases, each chunk told just before."""
+    observed, output, take = attempt.run, attempt.output, attempt.take
+    held: GenerationChunk | None = None
+    while True:
+        try:
+            with closing(pieces_of(attempt)) as pieces:
+                for piece in pieces:
+                    chunk = take(piece)
+                    if output.cut:
+                        held = chunk
+                        break
+                    if chunk is not None:
+                        if observed is not None:
+                            observed.token(chunk)
+                        yield chunk
+            break
+        except NotImplementedError:
+            if not attempt.may_retry_without_stop():
+                raise
+    # The hook is closed by now, also when a stop string cut it off: only then comes what is left.
+    for chunk in (held, output.finish()):
+        if chunk is not None:
+            if observed is not None:
+                observed.token(chunk)
+            yield chunk
+
+
 async def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
     """Stream one answer on the running loop; raises as `stream` does."""
     if call.hooks.astream is None:
@@ -97,37 +102,12 @@ async def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
         return
     await aload(call.model)
     attempt = open_attempt(call, call.hooks.astream, is_async=True)
-    observed, output, take = attempt.run, attempt.output, attempt.take
+    observed = attempt.run
     if observed is not None:
         await observed.astart(call.argument)
-    turn = TURN_EVERY
     try:
-        held: GenerationChunk | None = None
-        while True:
-            try:
-                async with aclosing(apieces_of(attempt)) as pieces:
-                    async for piece in pieces:
-                        chunk = take(piece)
-                        if output.cut:
-                            held = chunk
-                            break
-                        if chunk is not None:
-                            # Told without a coroutine unless a listener has to be waited for: this is per token.
-                            if observed is not None and (pending := observed.tell_token(chunk)):
-                                await observed.wait_for(pending)
-                            yield chunk
-                        turn -= 1
-                        if not turn:
-                            turn = TURN_EVERY
-                            await asyncio.sleep(0)
-                break
-            except NotImplementedError:
-                if not attempt.may_retry_without_stop():
-                    raise
-        for chunk in (held, output.finish()):
-            if chunk is not None:
-                if observed is not None:
-                    await observed.atoken(chunk)
+        async with aclosing(_areleased(attempt)) as chunks:
+            async for chunk in chunks:
                 yield chunk
         answer = attempt.answer()
         last = last_chunk(answer)
@@ -140,3 +120,36 @@ async def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
     if observed is not None:
         await observed.aend(attempt.llm_result(answer))
     yield last
+
+
+async def _areleased(attempt: Attempt) -> AsyncGenerator[GenerationChunk, None]:
+    """Yield what the output releases, each chunk told just before; a ready hook gives the loop a turn."""
+    observed, output, take = attempt.run, attempt.output, attempt.take
+    held: GenerationChunk | None = None
+    turn = TURN_EVERY
+    while True:
+        try:
+            async with aclosing(apieces_of(attempt)) as pieces:
+                async for piece in pieces:
+                    chunk = take(piece)
+                    if output.cut:
+                        held = chunk
+                        break
+                    if chunk is not None:
+                        # Told without a coroutine unless a listener has to be waited for: this is per token.
+                        if observed is not None and (pending := observed.tell_token(chunk)):
+                            await observed.wait_for(pending)
+                        yield chunk
+                    turn -= 1
+                    if not turn:
+                        turn = TURN_EVERY
+                        await asyncio.sleep(0)
+            break
+        except NotImplementedError:
+            if not attempt.may_retry_without_stop():
+                raise
+    for chunk in (held, output.finish()):
+        if chunk is not None:
+            if observed is not None:
+                await observed.atoken(chunk)
+            yield chunk

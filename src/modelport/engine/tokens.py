@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelport.values.errors import HookError, InputError
 from modelport.values.usage import Usage
+
+if TYPE_CHECKING:
+    from modelport.engine.model import EngineModel
 
 Count = Callable[[str], int]
 """Tells how many tokens a text has."""
@@ -17,11 +20,11 @@ def estimate_tokens(text: str) -> int:
     return (len(text.encode("utf-8", "surrogatepass")) + 3) // 4
 
 
-def counter_of(model: Any) -> Count | None:
+def counter_of(model: EngineModel) -> Count | None:
     """Return the model's own `_count_tokens`, checked, or None when it has none."""
-    count = getattr(model, "_count_tokens", None)
-    if count is None:
+    if "_count_tokens" not in type(model).__modelport_hooks__.defined:
         return None
+    count: Any = getattr(model, "_count_tokens")  # noqa: B009 - the author's, not declared
 
     def checked(text: str) -> int:
         tokens = count(text)

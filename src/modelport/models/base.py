@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import override
@@ -15,6 +15,7 @@ from modelport.models.secrets import known_secrets, scrub
 from modelport.runs.listeners import listeners_for
 
 if TYPE_CHECKING:
+    from modelport.engine.model import EngineModel
     from modelport.engine.state import ModelState
 
 
@@ -22,7 +23,12 @@ class AuthoredModel(BaseModel):
     """Is the part that `LLM` and `ChatModel` share; authors subclass those."""
 
     model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        # Schemas are built at the first instance: importing modelport builds none.
+        defer_build=True,
     )
     __slots__ = ("_modelport_state",)
 
@@ -33,7 +39,7 @@ class AuthoredModel(BaseModel):
     supports: ClassVar[frozenset[str]] = frozenset()
     """Which of n, max_tokens, tools, response_format the hooks do beyond naming the parameter."""
     __modelport_hooks__: ClassVar[Hooks]
-    __modelport_kind__: ClassVar[Literal["llm", "chat_model"]]
+    __modelport_kind__: ClassVar[str]
     __modelport_serialized__: ClassVar[dict[str, Any]]
     __modelport_parameter__: ClassVar[str]
 
@@ -59,7 +65,9 @@ class AuthoredModel(BaseModel):
         parameter = getattr(cls, "__modelport_parameter__", None)
         if parameter is None:
             return
-        base = next(ancestor for ancestor in cls.__mro__ if "__modelport_parameter__" in ancestor.__dict__)
+        base: type[AuthoredModel] = next(
+            ancestor for ancestor in cls.__mro__ if "__modelport_parameter__" in ancestor.__dict__
+        )
         cls.__modelport_serialized__ = {
             "lc": 1,
             "type": "not_implemented",
@@ -82,9 +90,10 @@ class AuthoredModel(BaseModel):
             raise no_hook(cls, HOOK_NAMES, cls.__modelport_parameter__)
         try:
             super().__init__(**data)
-            return
         except ValidationError as error:
             refused = construction_error(cls, cls.author_fields(), error)
+        else:
+            return
         # Raised outside of the handler: as its context, pydantic's error would carry the refused values along.
         raise refused
 
@@ -98,7 +107,7 @@ class AuthoredModel(BaseModel):
         cls = type(self)
         if not name.startswith("_") and name not in cls.model_fields and not hasattr(cls, name):
             raise TypeError(
-                f"{unknown_argument(cls, name, cls.author_fields())}; declare it, or keep private state in an attribute "
+                f"{unknown_argument(cls, name, cls.author_fields())}; declare it, or keep private state in "
                 f"`_{name}: … = PrivateAttr(…)`"
             )
         if name == "callbacks" and value is not None:
@@ -106,7 +115,8 @@ class AuthoredModel(BaseModel):
         super().__setattr__(name, value)
 
     # Models are equal only to themselves: two with equal fields may hold different clients and weights.
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return object.__hash__(self)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -127,15 +137,17 @@ class AuthoredModel(BaseModel):
 
     def llm_type(self) -> str:
         """Return the author's `_llm_type`, the class's name without one."""
-        value: Any = getattr(self, "_llm_type", None)
-        return str(value() if callable(value) else value) if value is not None else type(self).__name__
+        if "_llm_type" not in self.__modelport_hooks__.defined:
+            return type(self).__name__
+        value: Any = getattr(self, "_llm_type")  # noqa: B009 - the author's, not declared here
+        return str(value() if callable(value) else value)
 
     def identity(self) -> Mapping[str, Any]:
         """Return the author's `_identifying_params`, every declared public field without them."""
-        value: Any = getattr(self, "_identifying_params", None)
-        if value is None:
+        if "_identifying_params" not in self.__modelport_hooks__.defined:
             return {name: self.__dict__.get(name) for name in self.author_fields()}
-        return value() if callable(value) else value
+        value: Any = getattr(self, "_identifying_params")  # noqa: B009 - the author's, not declared here
+        return cast("Mapping[str, Any]", value() if callable(value) else value)
 
     def model_name(self) -> str:
         """Return the name that results carry: `model_name` or `model` of the identity, else the run's name."""
@@ -149,19 +161,19 @@ class AuthoredModel(BaseModel):
 
     def load(self) -> None:
         """Run `_load` now, unless it has run; the first call does it otherwise."""
-        load(self)
+        load(cast("EngineModel", self))
 
     async def aload(self) -> None:
         """Run `_load` now, unless it has run, without blocking the loop."""
-        await aload(self)
+        await aload(cast("EngineModel", self))
 
     def unload(self) -> None:
         """Run `_unload`; the next call loads again."""
-        unload(self)
+        unload(cast("EngineModel", self))
 
     async def aunload(self) -> None:
         """Run `_unload` without blocking the loop; the next call loads again."""
-        await aunload(self)
+        await aunload(cast("EngineModel", self))
 
     if TYPE_CHECKING:
         _modelport_state: ModelState

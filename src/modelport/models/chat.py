@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -28,7 +28,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
     first parameter is `messages`. Hooks may give plain text, or `AIMessage`/`AIMessageChunk` with tool calls.
     """
 
-    __modelport_kind__: ClassVar[Literal["chat_model"]] = "chat_model"
+    __modelport_kind__: ClassVar[str] = "chat_model"
     __modelport_parameter__: ClassVar[str] = "messages"
 
     def argument_of(self, value: Any) -> list[Message]:
@@ -50,7 +50,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
     @override
     def invoke(
         self,
-        input: PromptInput,  # noqa: A002 - LangChain's name
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,
@@ -65,7 +65,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
     @override
     async def ainvoke(
         self,
-        input: PromptInput,  # noqa: A002
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,
@@ -80,7 +80,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
     @override
     def stream(
         self,
-        input: PromptInput,  # noqa: A002
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,
@@ -94,7 +94,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
     @override
     def astream(
         self,
-        input: PromptInput,  # noqa: A002
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,

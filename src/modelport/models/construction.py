@@ -6,10 +6,12 @@ Pydantic's own `ValidationError` holds the values it refused, secrets too, so it
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 def construction_error(cls: type, fields: Iterable[str], error: ValidationError) -> Exception:
@@ -57,7 +59,7 @@ def check_fields(cls: type, base: type, framework_fields: frozenset[str]) -> Non
     Raises:
         TypeError: The class annotates a name that is a method of the framework.
     """
-    for name in cls.__dict__.get("__annotations__", {}):
+    for name in inspect.get_annotations(cls):
         if name in framework_fields or name.startswith("_"):
             continue
         if callable(getattr(base, name, None)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -28,7 +28,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     ways to call follow, with the guarantees. Nothing else is required.
     """
 
-    __modelport_kind__: ClassVar[Literal["llm"]] = "llm"
+    __modelport_kind__: ClassVar[str] = "llm"
     __modelport_parameter__: ClassVar[str] = "prompt"
 
     def argument_of(self, value: Any) -> str:
@@ -52,7 +52,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     @override
     def invoke(
         self,
-        input: PromptInput,  # noqa: A002 - LangChain's name
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,
@@ -98,7 +98,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     @override
     async def ainvoke(
         self,
-        input: PromptInput,  # noqa: A002
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,
@@ -131,7 +131,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     @override
     def stream(
         self,
-        input: PromptInput,  # noqa: A002
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,
@@ -161,7 +161,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     @override
     def astream(
         self,
-        input: PromptInput,  # noqa: A002
+        input: PromptInput,
         config: RunnableConfig | None = None,
         *,
         stop: str | Sequence[str] | None = None,

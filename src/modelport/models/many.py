@@ -58,13 +58,13 @@ class Many(Runnable[In, Out]):
     ) -> tuple[list[Call], list[int], list[Any]]:
         """Return the calls of the inputs that are well formed, their places, and all slots with the others' errors."""
         own = dict(kwargs)
-        options = [own.pop(name, None) for name in FRAMEWORK_KEYWORDS]
+        stop, include_stop, max_tokens = (own.pop(name, None) for name in FRAMEWORK_KEYWORDS)
         calls: list[Call] = []
         places: list[int] = []
         slots: list[Any] = [None] * len(inputs)
         for place, (value, config) in enumerate(zip(inputs, configs, strict=True)):
             try:
-                calls.append(self._call_of(value, scope_of(config), *options, own))
+                calls.append(self._call_of(value, scope_of(config), stop, include_stop, max_tokens, own))
                 places.append(place)
             except InputError as error:
                 slots[place] = error

@@ -39,7 +39,7 @@ def scrub(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, Mapping):
         return {key: scrub(one, secrets) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, (list, tuple)):
-        return type(value)(scrub(one, secrets) for one in value)  # pyright: ignore
+        return type(value)(scrub(one, secrets) for one in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     return value
 
 

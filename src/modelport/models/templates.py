@@ -19,7 +19,7 @@ CHAT_TEMPLATES: dict[str, Callable[[Sequence[Message]], str]] = {"last": last}
 
 
 def apply_chat_template(template: str | None, messages: Sequence[Message]) -> str:
-    """Return the prompt of messages; without a template `System: …\\nHuman: …`.
+    r"""Return the prompt of messages; without a template `System: …\nHuman: …`.
 
     Raises:
         InputError: No template has that name.

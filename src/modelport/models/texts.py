@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, cast
 
+from modelport.engine.answers import open_attempt
 from modelport.engine.call import Call
 from modelport.engine.closing import aclose_quietly, close_quietly
 from modelport.engine.driving_async import read_ahead
-from modelport.engine.answers import open_attempt
 from modelport.engine.hooks import Hook
 from modelport.engine.output import Output
 from modelport.engine.reading import async_iterator_of, iterator_of
@@ -41,8 +41,8 @@ def bare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -
     iterator = iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
     try:
         for piece in iterator:
-            kind = type(piece)
-            if kind is GenerationChunk:
+            kind = cast("Any", type(piece))
+            if kind is GenerationChunk and type(piece.text) is str:
                 text = piece.text
             elif kind is str:
                 text = piece
@@ -82,8 +82,8 @@ async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, 
     turn = TURN_EVERY
     try:
         async for piece in iterator:
-            kind = type(piece)
-            if kind is GenerationChunk and output is None:
+            kind = cast("Any", type(piece))
+            if kind is GenerationChunk and output is None and type(piece.text) is str:
                 text = piece.text
             elif kind is str and output is None:
                 text = piece
@@ -116,12 +116,13 @@ async def thread_texts(call: Call, hook: Hook) -> AsyncGenerator[str, None]:
     try:
         while pieces := await source.take():
             for piece in pieces:
-                if plain:
-                    kind = type(piece)
-                    text = piece if kind is str else piece.text if kind is GenerationChunk else None
-                    if text is None:
-                        plain = False
-                if not plain:
+                kind = cast("Any", type(piece))
+                if kind is GenerationChunk and plain and type(piece.text) is str:
+                    text = piece.text
+                elif kind is str and plain:
+                    text = piece
+                else:
+                    plain = False
                     chunk = push(piece)
                     text = chunk.text if chunk is not None else ""
                 if text:

@@ -19,8 +19,8 @@ def tool_schema(tool: Any) -> dict[str, Any]:
     """
     if isinstance(tool, Mapping):
         return _from_mapping(cast("Mapping[str, Any]", tool))
-    if isinstance(tool, type) and issubclass(tool, BaseModel):
-        return _function(tool.__name__, inspect.getdoc(tool), tool.model_json_schema())
+    if isinstance(tool, type) and issubclass(model := cast("type[Any]", tool), BaseModel):
+        return _function(model.__name__, inspect.getdoc(model), model.model_json_schema())
     if callable(tool) and not isinstance(tool, type):
         return _from_function(tool)
     raise InputError(f"{tool!r} is no tool; give an OpenAI tool dict, a pydantic model or a function", param="tools")

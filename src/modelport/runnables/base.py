@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast, overload
 
 from modelport.engine.batches import raise_first
 from modelport.engine.concurrency import amap_items, map_items
@@ -29,17 +29,17 @@ class Runnable(Generic[In, Out]):
     """Is anything with `invoke`; the other ways to call follow from it, and a subclass may do them better."""
 
     __slots__ = ()
-    __modelport_kind__: str = "chain"
+    __modelport_kind__: ClassVar[str] = "chain"
 
     def get_name(self) -> str:
         """Return the name that events and callbacks carry: the field `name`, else the class's name."""
         return getattr(self, "name", None) or type(self).__name__
 
-    def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:  # noqa: A002 - LangChain's name
+    def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         """Turn one input into one output."""
         raise NotImplementedError(f"{type(self).__name__} must define invoke")
 
-    async def ainvoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:  # noqa: A002
+    async def ainvoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         """Turn one input into one output on the running loop; `invoke` runs in a worker thread unless overridden."""
         return await call_in_worker(lambda: self.invoke(input, config, **kwargs))
 
@@ -83,15 +83,15 @@ class Runnable(Generic[In, Out]):
             raise_first(outcomes)
         return cast("list[Out]", outcomes)
 
-    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Out]:  # noqa: A002
+    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Out]:
         """Yield the output piece by piece; one piece unless overridden."""
         yield self.invoke(input, config, **kwargs)
 
-    async def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Out]:  # noqa: A002
+    async def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Out]:
         """Yield the output piece by piece on the running loop."""
         yield await self.ainvoke(input, config, **kwargs)
 
-    def transform(self, input: Iterator[In], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Out]:  # noqa: A002
+    def transform(self, input: Iterator[In], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Out]:
         """Turn a stream of input pieces into a stream of output pieces; the input is joined unless overridden."""
         present, whole = joined(input)
         if present:
@@ -99,20 +99,20 @@ class Runnable(Generic[In, Out]):
 
     async def atransform(
         self,
-        input: AsyncIterator[In],  # noqa: A002
+        input: AsyncIterator[In],
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Out]:
         """Turn a stream of input pieces into a stream of output pieces on the running loop."""
         present, whole = await ajoined(input)
         if present:
-            async with aclosing(self.astream(whole, config, **kwargs)) as pieces:  # type: ignore[type-var]
+            async with aclosing(cast("AsyncGenerator[Out, None]", self.astream(whole, config, **kwargs))) as pieces:
                 async for piece in pieces:
                     yield piece
 
     def astream_events(
         self,
-        input: In,  # noqa: A002
+        input: In,
         config: RunnableConfig | None = None,
         *,
         version: Literal["v1", "v2"] = "v2",
@@ -183,10 +183,11 @@ def configs_for(inputs: Sequence[Any], config: Any) -> tuple[list[Any], int | No
         scope = scope_of(None)
         return [None] * len(inputs), scope.max_concurrency if scope is not None else None
     if isinstance(config, Mapping):
-        scope = scope_of(config)  # pyright: ignore[reportUnknownArgumentType]
-        configs: list[Any] = [_shared(config, scope) for _ in inputs]
-        if configs and config.get("run_id"):  # pyright: ignore[reportUnknownMemberType]
-            configs[0] = {**configs[0], "run_id": config["run_id"]}
+        shared = cast("Mapping[str, Any]", config)
+        scope = scope_of(shared)
+        configs: list[Any] = [_shared(shared, scope) for _ in inputs]
+        if configs and shared.get("run_id"):
+            configs[0] = {**configs[0], "run_id": shared["run_id"]}
         return configs, scope.max_concurrency if scope is not None else None
     if len(config) != len(inputs):
         raise InputError(f"batch got {len(config)} configs for {len(inputs)} inputs; give one for all, or one each")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from typing_extensions import override
 
@@ -33,7 +33,7 @@ class RunnableBinding(Runnable[In, Out]):
         """
         check_config(config or {})
         if isinstance(bound, RunnableBinding):
-            inner = cast("RunnableBinding[In, Out]", bound)
+            inner = bound
             self.bound = inner.bound
             self.kwargs: dict[str, Any] = {**inner.kwargs, **(kwargs or {})}
             self.config: dict[str, Any] = merge_configs(inner.config, config)
@@ -76,7 +76,9 @@ class RunnableBinding(Runnable[In, Out]):
         return await self.bound.ainvoke(input, self._config(config), **{**self.kwargs, **kwargs})
 
     @override
-    def batch(self, inputs: Sequence[In], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> list[Out]:
+    def batch(
+        self, inputs: Sequence[In], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> list[Out]:
         merged = {**self.kwargs, **kwargs}
         return self.bound.batch(inputs, self._configs(config), return_exceptions=return_exceptions, **merged)
 

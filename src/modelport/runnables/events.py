@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from modelport.runs.events import EventStream
 from modelport.runs.scope import Scope, scope_of
 
 if TYPE_CHECKING:
     from modelport.runnables.base import Runnable
+    from modelport.runs.config import RunnableConfig
 
 
 async def stream_events(
@@ -30,7 +31,7 @@ async def stream_events(
         if config and config.get(key):
             given[key] = config[key]
     # The call may not run in the consumer's task: what it suspends on, and what it cancels, is not the consumer's.
-    task = asyncio.create_task(_drive(runnable.astream(value, given, **kwargs), events))
+    task = asyncio.create_task(_drive(runnable.astream(value, cast("RunnableConfig", given), **kwargs), events))
     try:
         while True:
             for event in events.take():

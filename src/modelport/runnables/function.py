@@ -6,7 +6,7 @@ import contextvars
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import override
 
@@ -18,7 +18,7 @@ from modelport.runnables.joining import ajoined, aonce, join, joined, once
 from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
 from modelport.runs.config import RunnableConfig
 from modelport.runs.loops import background_loop, run_on_background_loop
-from modelport.runs.scope import SCOPE, Scope, scope_of
+from modelport.runs.scope import Scope, scope_of
 from modelport.values.errors import InputError
 
 
@@ -71,7 +71,9 @@ class RunnableLambda(Runnable[In, Out]):
         result = self._apply(self._func, value, scope, kwargs)
         if inspect.isgenerator(result):
             result = join(list(result))
-        return result.invoke(value, _config(scope)) if isinstance(result, Runnable) else result
+        if isinstance(result, Runnable):
+            return cast("Runnable[Any, Any]", result).invoke(value, _config(scope))
+        return result
 
     def _run(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         """Return the function's value; an async function runs on the background loop."""
@@ -94,7 +96,7 @@ class RunnableLambda(Runnable[In, Out]):
                 return (await ajoined(result))[1]
             result = await result if inspect.isawaitable(result) else result
             if isinstance(result, Runnable):
-                return await result.ainvoke(value, _config(scope))
+                return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
             return result
 
     @override

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import aclosing
 from functools import reduce
 from operator import add
 from typing import Any
+
+from modelport.engine.closing import aclose_quietly, close_quietly
 
 
 def join(pieces: list[Any]) -> Any:
@@ -37,17 +38,19 @@ def _value_of(left: dict[Any, Any], right: dict[Any, Any], key: Any) -> Any:
 
 def joined(pieces: Iterable[Any]) -> tuple[bool, Any]:
     """Read a stream to its end; return whether anything came, and the whole."""
-    whole = list(pieces)
+    try:
+        whole = list(pieces)
+    finally:
+        close_quietly(pieces)
     return bool(whole), join(whole)
 
 
 async def ajoined(pieces: AsyncIterator[Any]) -> tuple[bool, Any]:
     """Read an async stream to its end; return whether anything came, and the whole."""
-    if hasattr(pieces, "aclose"):
-        async with aclosing(pieces) as closing:  # type: ignore[type-var]
-            whole = [piece async for piece in closing]
-    else:
-        whole = [piece async for piece in pieces]
+    try:
+        whole: list[Any] = [piece async for piece in pieces]
+    finally:
+        await aclose_quietly(pieces)
     return bool(whole), join(whole)
 
 

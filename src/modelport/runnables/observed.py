@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from modelport.engine.bridge_async import InContext, StepsInContext
 from modelport.engine.bridge_sync import END
@@ -23,8 +22,13 @@ from modelport.values.errors import ModelTimeoutError
 
 def open_run(runnable: Any, kind: str, scope: Scope, *, is_async: bool) -> Run:
     """Return the run of one call of a runnable that is no model."""
-    cls = type(runnable)
-    serialized = {"lc": 1, "type": "not_implemented", "id": [*cls.__module__.split("."), cls.__qualname__], "name": cls.__name__}
+    cls = cast("type[Any]", type(runnable))
+    serialized = {
+        "lc": 1,
+        "type": "not_implemented",
+        "id": [*cls.__module__.split("."), cls.__qualname__],
+        "name": cls.__name__,
+    }
     return Run(scope, kind=kind, name=runnable.get_name(), serialized=serialized, is_async=is_async)
 
 
@@ -206,10 +210,8 @@ def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
 
 async def _achain(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
     yield first
-    if hasattr(rest, "aclose"):
-        async with aclosing(rest) as pieces:  # type: ignore[type-var]
-            async for piece in pieces:
-                yield piece
-    else:
+    try:
         async for piece in rest:
             yield piece
+    finally:
+        await aclose_quietly(rest)

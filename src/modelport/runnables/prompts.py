@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from modelport.runnables.base import Runnable
 from modelport.runnables.observed import aobserve, observe
@@ -35,12 +35,14 @@ class Template:
         try:
             parsed = list(_FORMATTER.parse(text))
         except ValueError as error:
-            raise InputError(f"the template {text!r:.200} is malformed: {error}; write {{{{ for a literal brace") from None
+            raise InputError(
+                f"the template {text!r:.200} is malformed: {error}; write {{{{ for a literal brace"
+            ) from None
         self._parts: list[tuple[str, str | None, str, str | None]] = []
         for literal, field, spec, conversion in parsed:
             if field is not None and not field.isidentifier():
                 raise InputError(
-                    f"the template {text!r:.200} has a variable {field!r}, which is no name; write {{{{ for a literal brace"
+                    f"the template {text!r:.200} has a variable {field!r}, no name; write {{{{ for a literal brace"
                 )
             self._parts.append((literal, field, spec or "", conversion))
         self.variables: tuple[str, ...] = tuple(dict.fromkeys(part[1] for part in self._parts if part[1] is not None))
@@ -92,7 +94,8 @@ class Prompt(Runnable[Any, Any]):
                     f"{self.get_name()} needs a dict with {_names(self.input_variables)}, not {value!r:.200}"
                 )
             value = {self.input_variables[0]: value}
-        values: Mapping[str, Any] = {**self.partial_variables, **value} if self.partial_variables else value  # pyright: ignore
+        given = cast("Mapping[str, Any]", value)
+        values = {**self.partial_variables, **given} if self.partial_variables else given
         for variable in self.input_variables:
             if variable not in values:
                 raise InputError(
@@ -288,14 +291,16 @@ def _part(message: Any) -> Any:
         return message
     if isinstance(message, str):
         return _MessageTemplate("human", message)
-    if isinstance(message, tuple) and len(message) == 2:  # pyright: ignore[reportUnknownArgumentType]
-        role, text = message  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(message, tuple) and len(pair := cast("tuple[Any, ...]", message)) == 2:
+        role, text = pair
         if role == "placeholder" and isinstance(text, str):
             return MessagesPlaceholder(text.strip("{}"), optional=True)
         if isinstance(text, str) and isinstance(role, str):
             return _MessageTemplate(role, text)
-    if isinstance(message, Mapping) and isinstance(message.get("content"), str) and not message.get("tool_calls"):  # pyright: ignore
-        return _MessageTemplate(message.get("role", ""), message["content"])  # pyright: ignore
+    if isinstance(message, Mapping):
+        entry = cast("Mapping[str, Any]", message)
+        if isinstance(entry.get("content"), str) and not entry.get("tool_calls"):
+            return _MessageTemplate(entry.get("role", ""), entry["content"])
     return _FixedMessage(message_from(message))
 
 

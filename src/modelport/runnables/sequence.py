@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import aclosing, closing
 from typing import Any, cast
 
 from typing_extensions import override
@@ -36,7 +35,7 @@ class RunnableSequence(Runnable[In, Out]):
         for step in steps:
             runnable = as_runnable(step)
             if isinstance(runnable, RunnableSequence) and runnable.name is None:
-                flat.extend(cast("RunnableSequence[Any, Any]", runnable).steps)
+                flat.extend(runnable.steps)
             else:
                 flat.append(runnable)
         if len(flat) < 2:

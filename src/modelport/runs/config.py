@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 from uuid import UUID
 
 from modelport.values.errors import InputError
@@ -50,14 +50,15 @@ def check_config(config: Any) -> None:
     """
     if not isinstance(config, Mapping):
         raise InputError(f"config must be a dict, not {config!r}; known keys: {', '.join(sorted(CONFIG_KEYS))}")
-    for key in config:  # pyright: ignore[reportUnknownVariableType]
+    given = cast("Mapping[str, Any]", config)
+    for key in given:
         if key not in CONFIG_KEYS:
-            near = difflib.get_close_matches(str(key), CONFIG_KEYS, n=1)  # pyright: ignore[reportUnknownArgumentType]
+            near = difflib.get_close_matches(str(key), CONFIG_KEYS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(CONFIG_KEYS))}"
             raise InputError(f"{key!r} is no key of config{hint}")
     for key in ("timeout", "first_token_timeout"):
-        check_seconds(f"config[{key!r}]", config.get(key))  # pyright: ignore[reportUnknownMemberType]
-    limit: Any = config.get("max_concurrency")  # pyright: ignore[reportUnknownMemberType]
+        check_seconds(f"config[{key!r}]", given.get(key))
+    limit: Any = given.get("max_concurrency")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise InputError(f"config['max_concurrency'] must be an int of at least 1, or None, not {limit!r}")
 
@@ -82,11 +83,17 @@ def merge_configs(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None
     for key in ("metadata", "configurable"):
         if base.get(key) and over.get(key):
             merged[key] = {**base[key], **over[key]}
-    lists = [config.get("callbacks") for config in (base, over)]
-    if all(isinstance(callbacks, Sequence) for callbacks in lists):
-        merged["callbacks"] = [*lists[0], *(h for h in lists[1] if h not in lists[0])]  # pyright: ignore
-    elif lists[0] is not None and lists[1] is not None:
-        # One side is a place in a run tree: the other side's handlers join it there.
-        tree, handlers = lists if not isinstance(lists[0], Sequence) else reversed(lists)
-        merged["callbacks"] = tree.with_handlers(handlers) if isinstance(handlers, Sequence) else lists[1]  # pyright: ignore
+    one, other = base.get("callbacks"), over.get("callbacks")
+    if one is not None and other is not None:
+        merged["callbacks"] = _merge_callbacks(one, other)
     return merged
+
+
+def _merge_callbacks(one: Any, other: Any) -> Any:
+    """Merge two `callbacks`: handlers add up; a place in a run tree is joined by the other side's handlers."""
+    if isinstance(one, Sequence) and isinstance(other, Sequence):
+        handlers = cast("Sequence[Any]", one)
+        return [*handlers, *(handler for handler in cast("Sequence[Any]", other) if handler not in handlers)]
+    if isinstance(one, Sequence):
+        return other.with_handlers(one)
+    return one.with_handlers(other) if isinstance(other, Sequence) else other

@@ -11,7 +11,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from modelport.runs.handlers import AsyncCallbackHandler, BaseCallbackHandler
 from modelport.runs.run import UNKNOWN, Run
@@ -148,7 +148,7 @@ class CallbackListener:
 
 def _overrides(handler: Any, name: str) -> bool:
     """Tell whether a handler has a method of its own, one that is not a base class's no-op."""
-    method = getattr(type(handler), name, None) or getattr(handler, name, None)
+    method: Any = getattr(cast("type[Any]", type(handler)), name, None) or getattr(handler, name, None)
     defaults = (getattr(BaseCallbackHandler, name), getattr(AsyncCallbackHandler, name))
     if method is None or method in defaults:
         return False

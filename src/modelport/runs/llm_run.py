@@ -96,9 +96,7 @@ class LLMRun:
         if self.cancelled:
             raise asyncio.CancelledError("nobody waits for this answer any more")
 
-    def report_usage(
-        self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None
-    ) -> None:
+    def report_usage(self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None) -> None:
         """Report the tokens of the whole answer; the last report counts.
 
         Raises:
@@ -163,9 +161,7 @@ class _SyncView(CallbackManagerForLLMRun):
             run_on_background_loop(self.run.atoken(self._token_chunk(token, chunk)))
 
     @override
-    def report_usage(
-        self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None
-    ) -> None:
+    def report_usage(self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None) -> None:
         self._of.report_usage(prompt_tokens, completion_tokens, total_tokens)
 
     @override
@@ -200,8 +196,6 @@ class BatchRun(Generic[T]):
         """Do nothing but answer: which item a token belongs to is said by `items[i].on_llm_new_token`."""
         return _DONE
 
-    def report_usage(
-        self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None
-    ) -> None:
+    def report_usage(self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None) -> None:
         """Refuse: usage belongs to an item, so report it by `items[i].report_usage`."""
         raise InputError("a batch has no usage of its own; report each item's by run_manager.items[i].report_usage(…)")

@@ -23,9 +23,9 @@ class Run:
     """
 
     __slots__ = (
-        "_parent_ids",
         "_call_facts",
         "_id_text",
+        "_parent_ids",
         "cancelled",
         "event_facts",
         "id",
@@ -93,7 +93,7 @@ class Run:
     @property
     def is_model(self) -> bool:
         """Whether this is a run of a model."""
-        return self.kind == "llm" or self.kind == "chat_model"
+        return self.kind in {"llm", "chat_model"}
 
     @property
     def id_text(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
 
@@ -75,13 +75,13 @@ class AIMessageChunk(AIMessage, frozen=True, repr_omit_defaults=True):
     def __add__(self, other: AIMessageChunk) -> AIMessageChunk:
         """Join two pieces of one answer; tool call fragments with the same `index` are merged."""
         fragments = merge_tool_call_chunks([*self.tool_call_chunks, *other.tool_call_chunks])
-        complete = [*self.tool_calls, *other.tool_calls]
+        whole = [*_given_whole(self), *_given_whole(other)]
         return AIMessageChunk(
             content=_join_content(self.content, other.content),
             name=self.name or other.name,
             id=self.id or other.id,
             additional_kwargs={**self.additional_kwargs, **other.additional_kwargs},
-            tool_calls=complete if complete else tool_calls_from_chunks(fragments),
+            tool_calls=[*whole, *tool_calls_from_chunks(fragments)],
             usage_metadata=other.usage_metadata or self.usage_metadata,
             response_metadata={**self.response_metadata, **other.response_metadata},
             tool_call_chunks=fragments,
@@ -135,9 +135,19 @@ def text_of(content: Content) -> str:
     for part in content:
         if isinstance(part, str):
             pieces.append(part)
-        elif isinstance(part, dict) and part.get("type", "text") == "text":  # pyright: ignore[reportUnknownMemberType]
-            pieces.append(str(part.get("text", "")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        elif isinstance(part, dict):
+            entry = cast("dict[str, Any]", part)
+            if entry.get("type", "text") == "text":
+                pieces.append(str(entry.get("text", "")))
     return "".join(pieces)
+
+
+def _given_whole(chunk: AIMessageChunk) -> list[ToolCall]:
+    """Return the tool calls of a chunk that were not put together of its fragments."""
+    if not chunk.tool_call_chunks:
+        return chunk.tool_calls
+    made = tool_calls_from_chunks(chunk.tool_call_chunks)
+    return [call for call in chunk.tool_calls if call not in made]
 
 
 def _join_content(left: Content, right: Content) -> Content:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from modelport.values.errors import InputError
 from modelport.values.messages import (
     AIMessage,
+    Content,
     HumanMessage,
     Message,
     SystemMessage,
@@ -50,7 +51,7 @@ class ChatPromptValue(msgspec.Struct, frozen=True):
     """The messages, oldest first."""
 
     def to_string(self) -> str:
-        """Return the messages as `System: …\\nHuman: …`, the guide's default for text models."""
+        r"""Return the messages as `System: …\nHuman: …`, the guide's default for text models."""
         return flatten_messages(self.messages)
 
     def to_messages(self) -> list[Message]:
@@ -63,7 +64,7 @@ PromptInput = str | StringPromptValue | ChatPromptValue | Sequence[Any]
 
 
 def flatten_messages(messages: Sequence[Message]) -> str:
-    """Join messages to `System: …\\nHuman: …`, with no trailing `AI:`.
+    r"""Join messages to `System: …\nHuman: …`, with no trailing `AI:`.
 
     Raises:
         InputError: A message has a content part that is no text, which a text model could not see.
@@ -83,7 +84,9 @@ def flatten_messages(messages: Sequence[Message]) -> str:
 
 def _refuse_parts_without_text(content: list[Any]) -> None:
     for part in content:
-        kind = "text" if isinstance(part, str) else part.get("type", "text") if isinstance(part, dict) else None  # pyright: ignore
+        kind: Any = None
+        if isinstance(part, (str, dict)):
+            kind = "text" if isinstance(part, str) else cast("dict[str, Any]", part).get("type", "text")
         if kind != "text":
             raise InputError(
                 f"a text model cannot read a content part of type {kind!r}; send text parts, or use a ChatModel",
@@ -104,15 +107,19 @@ def message_from(value: Any) -> Message:
     if isinstance(value, str):
         return HumanMessage(value)
     if isinstance(value, dict):
-        return _message_from_dict(value)  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(value, tuple) and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
-        return _message_of_role(value[0], value[1], {})  # pyright: ignore[reportUnknownArgumentType]
+        return _message_from_dict(cast("dict[str, Any]", value))
+    if isinstance(value, tuple) and len(pair := cast("tuple[Any, ...]", value)) == 2:
+        return _message_of_role(pair[0], pair[1], {})
+    return _message_from_foreign(value)
+
+
+def _message_from_foreign(value: Any) -> Message:
     if hasattr(value, "type") and hasattr(value, "content"):
         fields = ("name", "id", "tool_calls", "tool_call_id", "additional_kwargs")
         extra = {field: getattr(value, field) for field in fields if getattr(value, field, None)}
         return _message_of_role(value.type, value.content, extra)
     raise InputError(
-        f"{value!r} is no message; use a message object, a (role, text) pair, a dict with 'role' and 'content', or a str",
+        f"{value!r} is no message; give a message, a (role, text) pair, a dict with 'role' and 'content', or a str",
         param="messages",
     )
 
@@ -131,10 +138,10 @@ def tool_call_from(call: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: The arguments are no JSON.
     """
-    function = call.get("function")
-    if not isinstance(function, dict):
+    if not isinstance(call.get("function"), dict):
         return call
-    arguments: Any = function.get("arguments") or "{}"  # pyright: ignore[reportUnknownMemberType]
+    function: dict[str, Any] = call["function"]
+    arguments: Any = function.get("arguments") or "{}"
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments)
@@ -142,7 +149,7 @@ def tool_call_from(call: dict[str, Any]) -> dict[str, Any]:
             raise InputError(
                 f"the arguments {arguments!r} of a tool call are no JSON ({error})", param="messages"
             ) from None
-    return {"name": function.get("name", ""), "args": arguments, "id": call.get("id"), "type": "tool_call"}  # pyright: ignore
+    return {"name": function.get("name", ""), "args": arguments, "id": call.get("id"), "type": "tool_call"}
 
 
 def _message_of_role(role: Any, content: Any, extra: dict[str, Any]) -> Message:
@@ -160,7 +167,7 @@ def _message_of_role(role: Any, content: Any, extra: dict[str, Any]) -> Message:
         extra.pop("tool_calls", None)
     if cls is not ToolMessage:
         extra.pop("tool_call_id", None)
-    return cls(content=content, **extra)
+    return cls(content=cast("Content", content), **extra)
 
 
 def messages_from(value: Any) -> list[Message]:
@@ -176,7 +183,7 @@ def messages_from(value: Any) -> list[Message]:
     if hasattr(value, "to_messages"):
         return [message_from(message) for message in value.to_messages()]
     if isinstance(value, Sequence):
-        return [message_from(message) for message in value]  # pyright: ignore[reportUnknownVariableType]
+        return [message_from(message) for message in cast("Sequence[Any]", value)]
     raise InputError(
         f"{value!r} ({type(value).__name__}) is no prompt; give a str, a prompt value or a list of messages"
     )
@@ -196,7 +203,7 @@ def message_to_dict(message: Message) -> dict[str, Any]:
 
 def tool_call_to_dict(call: dict[str, Any]) -> dict[str, Any]:
     """Return OpenAI's `{"id", "type", "function": {"name", "arguments"}}` of a flat tool call."""
-    arguments = call.get("args") or {}
+    arguments: Any = call.get("args") or {}
     if not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -48,6 +48,9 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         }
 
 
+_NAMES = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
+
+
 def usage_from(value: Any) -> Usage | None:
     """Read a usage that an author gave: a `Usage`, or a dict or object in OpenAI's or LangChain's names.
 
@@ -55,7 +58,10 @@ def usage_from(value: Any) -> Usage | None:
     """
     if value is None or isinstance(value, Usage):
         return value
-    get = value.get if isinstance(value, dict) else lambda name: getattr(value, name, None)  # pyright: ignore
+    given: dict[str, Any] = (
+        cast("dict[str, Any]", value) if isinstance(value, dict) else {n: getattr(value, n, None) for n in _NAMES}
+    )
+    get = given.get
     prompt = get("prompt_tokens") or get("input_tokens") or 0
     completion = get("completion_tokens") or get("output_tokens") or 0
     total = get("total_tokens") or prompt + completion

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, closing
 
-from modelport.engine.call import Attempt, Call
+from modelport.engine.attempt import Attempt
+from modelport.engine.call import Call
 from modelport.engine.driving_async import apieces_of, avalue_of
 from modelport.engine.driving_sync import pieces_of, value_of
 from modelport.engine.hooks import Hook
 from modelport.engine.lifecycle import aload, load
-from modelport.engine.reading import single_result
 from modelport.runs.llm_run import BatchRun
 from modelport.values.errors import ModelTimeoutError
 from modelport.values.generations import Generation
@@ -35,7 +35,17 @@ def open_attempt(call: Call, hook: Hook | None, *, is_async: bool) -> Attempt:
 
 
 def run(call: Call) -> Generation:
-    """Answer one call.
+    """Answer one call; of several choices that the hook gives, the first. Raises as `run_all` does."""
+    return run_all(call)[0]
+
+
+async def arun(call: Call) -> Generation:
+    """Answer one call on the running loop, as `run` does."""
+    return (await arun_all(call))[0]
+
+
+def run_all(call: Call) -> list[Generation]:
+    """Answer one call with all choices that the hook gives: one, unless it supports `n` and returns a list.
 
     Raises:
         ModelTimeoutError: The deadline passed.
@@ -55,23 +65,21 @@ def run(call: Call) -> Generation:
             except NotImplementedError:
                 if not attempt.may_retry_without_stop():
                     raise
-        answer = attempt.answer()
+        answers = attempt.answers()
     except BaseException as error:
         if observed is not None:
             tell_failure(attempt, error)
         raise
     if observed is not None:
-        observed.end(attempt.llm_result(answer))
-    return answer
+        observed.end(attempt.llm_result(*answers))
+    return answers
 
 
 def _fill(attempt: Attempt) -> None:
     """Take all that the hook gives into the attempt's output, telling each token of a streaming hook."""
     output, observed = attempt.output, attempt.run
     if not attempt.hook.is_stream:
-        value = value_of(attempt)
-        attempt.take(single_result(value, attempt.hook.label) if attempt.hook.is_batch else value)
-        output.finish()
+        attempt.take_value(value_of(attempt))
         return
     with closing(pieces_of(attempt)) as pieces:  # type: ignore[type-var]
         for piece in pieces:
@@ -91,7 +99,7 @@ def tell_failure(attempt: Attempt, error: BaseException) -> None:
     assert observed is not None
     if is_cut_short(error):
         observed.cancelled = True
-        observed.end(attempt.llm_result(attempt.answer()))
+        observed.end(attempt.partial_result())
     else:
         observed.error(error, attempt.partial_result())
 
@@ -107,8 +115,8 @@ async def atell_failure(attempt: Attempt, error: BaseException) -> None:
         await observed.aerror(error, attempt.partial_result())
 
 
-async def arun(call: Call) -> Generation:
-    """Answer one call on the running loop; raises as `run` does."""
+async def arun_all(call: Call) -> list[Generation]:
+    """Answer one call with all choices, on the running loop; raises as `run_all` does."""
     await aload(call.model)
     attempt = open_attempt(call, call.hooks.async_answer, is_async=True)
     observed = attempt.run
@@ -122,21 +130,19 @@ async def arun(call: Call) -> Generation:
             except NotImplementedError:
                 if not attempt.may_retry_without_stop():
                     raise
-        answer = attempt.answer()
+        answers = attempt.answers()
     except BaseException as error:
         if observed is not None:
             await atell_failure(attempt, error)
         raise
     if observed is not None:
-        await observed.aend(attempt.llm_result(answer))
-    return answer
+        await observed.aend(attempt.llm_result(*answers))
+    return answers
 
 
 async def _afill(attempt: Attempt) -> None:
     if not attempt.hook.is_stream:
-        value = await avalue_of(attempt)
-        attempt.take(single_result(value, attempt.hook.label) if attempt.hook.is_batch else value)
-        attempt.output.finish()
+        attempt.take_value(await avalue_of(attempt))
         return
     async with aclosing(apieces_of(attempt)) as pieces:
         async for piece in pieces:

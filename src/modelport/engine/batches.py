@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelport.engine.answers import arun, is_cut_short, run
-from modelport.engine.call import Attempt, Call
+from modelport.engine.attempt import Attempt
+from modelport.engine.call import Call
 from modelport.engine.concurrency import amap_items, map_items
 from modelport.engine.driving_async import avalue_of
 from modelport.engine.driving_sync import value_of
@@ -81,7 +82,7 @@ def _run_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
                 attempt.run.end(attempt.llm_result(outcome))
             elif is_cut_short(outcome):
                 attempt.run.cancelled = True
-                attempt.run.end(attempt.llm_result(attempt.answer()))
+                attempt.run.end(attempt.partial_result())
             else:
                 attempt.run.error(outcome, attempt.partial_result())
         outcomes.append(outcome)
@@ -114,7 +115,7 @@ async def _arun_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
                 await attempt.run.aend(attempt.llm_result(outcome))
             elif is_cut_short(outcome):
                 attempt.run.cancelled = True
-                await attempt.run.aend(attempt.llm_result(attempt.answer()))
+                await attempt.run.aend(attempt.partial_result())
             else:
                 await attempt.run.aerror(outcome, attempt.partial_result())
         outcomes.append(outcome)

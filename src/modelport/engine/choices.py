@@ -10,19 +10,25 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+from modelport.engine.answers import arun_all, run_all
 from modelport.engine.batches import Outcome, arun_many, run_many
 from modelport.engine.call import Call
+from modelport.engine.concurrency import amap_items, map_items
+from modelport.engine.hooks import Hook
 from modelport.engine.streams import astream
 from modelport.values.generations import Generation, GenerationChunk
+
+Choices = list[Generation] | BaseException
+"""One call's choices, or why it has none."""
 
 
 def _spread(calls: Sequence[Call], n: int) -> list[Call]:
     return [call for call in calls for _ in range(n)]
 
 
-def _gather(outcomes: Sequence[Outcome], n: int) -> list[list[Generation] | BaseException]:
+def _gather(outcomes: Sequence[Outcome], n: int) -> list[Choices]:
     """Group the outcomes of each call; one failed choice fails its call."""
-    groups: list[list[Generation] | BaseException] = []
+    groups: list[Choices] = []
     for start in range(0, len(outcomes), n):
         group = outcomes[start : start + n]
         failure = next((one for one in group if isinstance(one, BaseException)), None)
@@ -30,18 +36,23 @@ def _gather(outcomes: Sequence[Outcome], n: int) -> list[list[Generation] | Base
     return groups
 
 
-def run_choices(
-    calls: Sequence[Call], n: int, max_concurrency: int | None = None
-) -> list[list[Generation] | BaseException]:
+def run_choices(calls: Sequence[Call], n: int, max_concurrency: int | None = None) -> list[Choices]:
     """Answer each call n times; results are in the calls' order, failures in their slots."""
+    if calls and _does_n(calls[0].hooks.answer):
+        return map_items(lambda call: run_all(call.with_n(n)), calls, max_concurrency)
     return _gather(run_many(_spread(calls, n), max_concurrency), n)
 
 
-async def arun_choices(
-    calls: Sequence[Call], n: int, max_concurrency: int | None = None
-) -> list[list[Generation] | BaseException]:
+async def arun_choices(calls: Sequence[Call], n: int, max_concurrency: int | None = None) -> list[Choices]:
     """Answer each call n times on the running loop, as `run_choices` does."""
+    if calls and _does_n(calls[0].hooks.async_answer):
+        return await amap_items(lambda call: arun_all(call.with_n(n)), calls, max_concurrency)
     return _gather(await arun_many(_spread(calls, n), max_concurrency), n)
+
+
+def _does_n(hook: Hook | None) -> bool:
+    """Tell whether one call of the hook gives n choices: it supports `n`, and is neither a stream nor a batch."""
+    return hook is not None and "n" in hook.supports and not (hook.is_stream or hook.is_batch)
 
 
 async def astream_choices(call: Call, n: int) -> AsyncIterator[tuple[int, GenerationChunk]]:

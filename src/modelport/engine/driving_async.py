@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
+from modelport.engine.attempt import Attempt
 from modelport.engine.bridge_async import (
     InContext,
     ReadAhead,
@@ -16,7 +17,6 @@ from modelport.engine.bridge_async import (
     until,
 )
 from modelport.engine.bridge_sync import END
-from modelport.engine.call import Attempt
 from modelport.engine.closing import aclose_quietly
 from modelport.engine.driving_sync import awaited
 from modelport.engine.reading import async_iterator_of, iterator_of

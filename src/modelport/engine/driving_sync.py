@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
+from modelport.engine.attempt import Attempt
 from modelport.engine.bridge_sync import END, call_in_seat, iterate_in_seat, iterate_on_loop
-from modelport.engine.call import Attempt
 from modelport.engine.closing import close_quietly
 from modelport.engine.reading import async_iterator_of, iterator_of
 from modelport.runs.loops import LoopThread, background_loop, run_on_background_loop

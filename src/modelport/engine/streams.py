@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 
 from modelport.engine.answers import arun, atell_failure, open_attempt, run, tell_failure
-from modelport.engine.call import Attempt, Call
+from modelport.engine.attempt import Attempt
+from modelport.engine.call import Call
 from modelport.engine.driving_async import apieces_of
 from modelport.engine.driving_sync import pieces_of
 from modelport.engine.lifecycle import aload, load

@@ -197,7 +197,7 @@ def configs_for(inputs: Sequence[Any], config: Any) -> tuple[list[Any], int | No
 
 def _shared(config: Mapping[str, Any], scope: Any) -> dict[str, Any]:
     """Return one input's config: the deadline is counted once, from the start of the whole batch."""
-    shared: dict[str, Any] = {"callbacks": scope.inside(scope.parent)}
+    shared: dict[str, Any] = {"callbacks": scope.inside(None)}
     if config.get("run_name"):
         shared["run_name"] = config["run_name"]
     return shared

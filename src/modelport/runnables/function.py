@@ -198,4 +198,4 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
 
 
 def _config(scope: Scope | None) -> Any:
-    return {"callbacks": scope.inside(scope.parent)} if scope is not None else None
+    return {"callbacks": scope.inside(None)} if scope is not None else None

@@ -66,7 +66,7 @@ class RunnableSequence(Runnable[In, Out]):
                 value = step.invoke(value, _config(inner, number), **(kwargs if number == 1 else {}))
             return value
 
-        return observe(self, "chain", scope, input, work) if scope.listeners else work(scope.inside(scope.parent))
+        return observe(self, "chain", scope, input, work) if scope.listeners else work(scope.inside(None))
 
     @override
     async def ainvoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
@@ -87,7 +87,7 @@ class RunnableSequence(Runnable[In, Out]):
 
         if scope.listeners:
             return await aobserve(self, "chain", scope, input, work)
-        return await work(scope.inside(scope.parent))
+        return await work(scope.inside(None))
 
     def _pieces(self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any]) -> Iterator[Any]:
         for number, step in enumerate(self.steps, 1):
@@ -139,4 +139,4 @@ class RunnableSequence(Runnable[In, Out]):
 
 
 def _config(scope: Scope, number: int) -> Any:
-    return {"callbacks": scope.inside(scope.parent, f"seq:step:{number}")}
+    return {"callbacks": scope.inside(None, f"seq:step:{number}")}

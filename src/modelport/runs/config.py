@@ -45,8 +45,8 @@ def check_config(config: Any) -> None:
     """Refuse a config with keys or values that nothing would read.
 
     Raises:
-        InputError: The config is no dict, a key is unknown (the message names the nearest), or a number is not
-            positive.
+        InputError: The config is no dict, a key is unknown (the message names the nearest), tags are one text, or a
+            number is not positive.
     """
     if not isinstance(config, Mapping):
         raise InputError(f"config must be a dict, not {config!r}; known keys: {', '.join(sorted(CONFIG_KEYS))}")
@@ -58,6 +58,8 @@ def check_config(config: Any) -> None:
             raise InputError(f"{key!r} is no key of config{hint}")
     for key in ("timeout", "first_token_timeout"):
         check_seconds(f"config[{key!r}]", given.get(key))
+    if isinstance(tags := given.get("tags"), str):
+        raise InputError(f"config['tags'] must be a list of texts, not {tags!r}; write [{tags!r}]")
     limit: Any = given.get("max_concurrency")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise InputError(f"config['max_concurrency'] must be an int of at least 1, or None, not {limit!r}")

@@ -16,7 +16,6 @@ from typing import Any, Protocol, cast
 from modelport.runs.handlers import AsyncCallbackHandler, BaseCallbackHandler
 from modelport.runs.run import UNKNOWN, Run
 from modelport.values.errors import InputError
-from modelport.values.prompt_values import flatten_messages
 
 Pending = Awaitable[Any] | None
 logger = logging.getLogger("modelport.callbacks")
@@ -78,7 +77,9 @@ class CallbackListener:
     def _chat_start(self, run: Run, messages: Any, facts: dict[str, Any]) -> Pending:
         if _overrides(self.handler, "on_chat_model_start"):
             return self._call(run, "on_chat_model_start", run.serialized, [messages], **facts, **run.call_facts)
-        return self._call(run, "on_llm_start", run.serialized, [flatten_messages(messages)], **facts, **run.call_facts)
+        # Not the model's own flattening: that refuses what a text model could not see, and this only tells.
+        lines = [f"{message.type}: {message.text}" for message in messages]
+        return self._call(run, "on_llm_start", run.serialized, ["\n".join(lines)], **facts, **run.call_facts)
 
     def on_token(self, run: Run, chunk: Any) -> Pending:
         """Call `on_llm_new_token`; the empty chunk that ends a chat stream is no token."""
@@ -159,8 +160,10 @@ def listeners_for(handlers: Sequence[Any], known: tuple[Listener, ...] = ()) -> 
     """Return `known` and a listener for each handler that is not among them yet.
 
     Raises:
-        InputError: A handler is a class, or has none of a handler's methods.
+        InputError: `handlers` is no list, or one is a class or has none of a handler's methods.
     """
+    if not isinstance(handlers, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"callbacks must be a list of handlers, not {handlers!r}")
     listeners = list(known)
     for handler in handlers:
         if hasattr(handler, "on_start") and hasattr(handler, "tokens"):

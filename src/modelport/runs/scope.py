@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from modelport.runs.config import check_config
+from modelport.values.errors import InputError
 
 if TYPE_CHECKING:
     from modelport.runs.listeners import Listener
@@ -78,7 +79,7 @@ class Scope:
         return new
 
     def inside(self, run: Run | None, tag: str | None = None) -> Scope:
-        """Return the scope of the calls made by `run`; `tag` marks the next run only."""
+        """Return the scope of the calls made by `run` (None: by this scope's parent); `tag` marks the next run only."""
         new = self.copy()
         if run is not None:
             new.parent = run
@@ -155,7 +156,7 @@ def _take(scope: Scope, config: Mapping[str, Any]) -> None:
     if run_name := config.get("run_name"):
         scope.run_name = run_name
     if run_id := config.get("run_id"):
-        scope.run_id = run_id if isinstance(run_id, UUID) else UUID(str(run_id))
+        scope.run_id = run_id if isinstance(run_id, UUID) else _uuid_of(run_id)
     timeout, first = config.get("timeout"), config.get("first_token_timeout")
     if timeout is not None or first is not None:
         now = time.monotonic()
@@ -163,6 +164,13 @@ def _take(scope: Scope, config: Mapping[str, Any]) -> None:
             scope.deadline = _earlier(scope.deadline, now + timeout)
         if first is not None:
             scope.first_token_deadline = _earlier(scope.first_token_deadline, now + first)
+
+
+def _uuid_of(run_id: Any) -> UUID:
+    try:
+        return UUID(str(run_id))
+    except ValueError:
+        raise InputError(f"config['run_id'] must be a UUID, not {run_id!r}") from None
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

@@ -17,7 +17,9 @@ from modelport.runs.loops import LoopThread
 
 T = TypeVar("T")
 READ_AHEAD_CHUNKS = 64
-"""How many chunks of a sync generator may wait for an async consumer."""
+"""How far a sync generator may run ahead of its async consumer."""
+_BUFFERED_CHUNKS = READ_AHEAD_CHUNKS // 2
+"""How many wait in the buffer: as many again may be in the consumer's hands."""
 
 
 def _hand_over(
@@ -114,7 +116,7 @@ class ReadAhead:
                 items.append(item)
                 if self._waiter is not None:
                     self._wake()
-                if len(items) >= READ_AHEAD_CHUNKS:
+                if len(items) >= _BUFFERED_CHUNKS:
                     self._wait_for_room()
                 if self._closed:
                     return
@@ -122,7 +124,7 @@ class ReadAhead:
             close_quietly(iterator)
 
     def _wait_for_room(self) -> None:
-        while len(self._items) >= READ_AHEAD_CHUNKS and not self._closed:
+        while len(self._items) >= _BUFFERED_CHUNKS and not self._closed:
             self._room.wait()
             self._room.clear()
 

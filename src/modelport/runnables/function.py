@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextvars
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from typing import Any, cast
 
 from typing_extensions import override
 
-from modelport.engine.bridge_async import ReadAhead, until
-from modelport.engine.bridge_sync import call_in_seat, iterate_on_loop
+from modelport.engine.bridge_async import InContext, ReadAhead, StepsInContext, until
+from modelport.engine.bridge_sync import END, call_in_seat, iterate_in_seat, iterate_on_loop
 from modelport.engine.workers import call_in_worker, nothing
 from modelport.runnables.base import In, Out, Runnable
 from modelport.runnables.joining import ajoined, aonce, join, joined, once
 from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
 from modelport.runs.config import RunnableConfig
 from modelport.runs.loops import background_loop, run_on_background_loop
-from modelport.runs.scope import Scope, scope_of
+from modelport.runs.scope import SCOPE, Scope, scope_of
 from modelport.values.errors import InputError
 
 
@@ -67,6 +67,11 @@ class RunnableLambda(Runnable[In, Out]):
 
     def _here(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         """Return the sync function's value, in this thread."""
+        if scope is None or SCOPE.get() is scope:
+            return self._value(value, scope, kwargs)
+        return _context(scope).run(self._value, value, scope, kwargs)
+
+    def _value(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         assert self._func is not None
         result = self._apply(self._func, value, scope, kwargs)
         if inspect.isgenerator(result):
@@ -91,25 +96,35 @@ class RunnableLambda(Runnable[In, Out]):
         async with until(scope.deadline if scope is not None else None, f"{self.get_name()} ran"):
             if self._afunc is None:
                 return await call_in_worker(lambda: self._here(value, scope, kwargs))
-            result = self._apply(self._afunc, value, scope, kwargs)
-            if inspect.isasyncgen(result):
-                return (await ajoined(result))[1]
-            result = await result if inspect.isawaitable(result) else result
-            if isinstance(result, Runnable):
-                return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
-            return result
+            if scope is None or SCOPE.get() is scope:
+                return await self._avalue(value, scope, kwargs)
+            token = SCOPE.set(scope.inside(scope.parent))
+            try:
+                return await self._avalue(value, scope, kwargs)
+            finally:
+                SCOPE.reset(token)
+
+    async def _avalue(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        assert self._afunc is not None
+        result = self._apply(self._afunc, value, scope, kwargs)
+        if inspect.isasyncgen(result):
+            return (await ajoined(result))[1]
+        result = await result if inspect.isawaitable(result) else result
+        if isinstance(result, Runnable):
+            return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
+        return result
 
     @override
     def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         scope = scope_of(config)
-        if scope is None or not scope.listeners:
+        if scope is None:
             return self._run(input, scope, kwargs)
         return observe(self, "chain", scope, input, lambda inner: self._run(input, inner, kwargs))
 
     @override
     async def ainvoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         scope = scope_of(config)
-        if scope is None or not scope.listeners:
+        if scope is None:
             return await self._arun(input, scope, kwargs)
         return await aobserve(self, "chain", scope, input, lambda inner: self._arun(input, inner, kwargs))
 
@@ -121,13 +136,17 @@ class RunnableLambda(Runnable[In, Out]):
         if not present:
             return
         function = self._func or self._afunc
+        make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
+        deadline = lambda: scope.deadline if scope is not None else None  # noqa: E731
         if inspect.isgeneratorfunction(function):
-            with closing(self._apply(function, value, scope, kwargs)) as own:
-                yield from own
+            if scope is None:
+                yield from make()
+            elif scope.deadline is not None:
+                yield from iterate_in_seat(make, _context(scope), deadline, nothing, nothing)
+            else:
+                yield from _steps(make(), _context(scope))
         elif self._func is None and inspect.isasyncgenfunction(function):
-            make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
-            deadline = lambda: scope.deadline if scope is not None else None  # noqa: E731
-            yield from iterate_on_loop(background_loop(), make, contextvars.copy_context(), deadline)
+            yield from iterate_on_loop(background_loop(), make, _context(scope), deadline)
         else:
             yield self._run(value, scope, kwargs)
 
@@ -138,14 +157,16 @@ class RunnableLambda(Runnable[In, Out]):
         if not present:
             return
         function = self._afunc or self._func
+        make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
         if inspect.isasyncgenfunction(function):
-            async with aclosing(self._apply(function, value, scope, kwargs)) as own:
+            own = make() if scope is None else _asteps(make(), scope, f"{self.get_name()} streamed")
+            async with aclosing(own):
                 async for piece in own:
                     yield piece
         elif self._afunc is None and inspect.isgeneratorfunction(function):
-            source = ReadAhead(lambda: self._apply(function, value, scope, kwargs), contextvars.copy_context(), nothing)
+            source = ReadAhead(make, _context(scope), nothing)
             try:
-                while ready := await source.take():
+                while ready := await source.take_before(lambda: scope.deadline if scope is not None else None):
                     for piece in ready:
                         yield piece
             finally:
@@ -156,7 +177,7 @@ class RunnableLambda(Runnable[In, Out]):
     @override
     def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
         scope = scope_of(config)
-        if scope is None or not scope.listeners:
+        if scope is None:
             return self._pieces(once(input), scope, kwargs)
         return observe_stream(
             self, "chain", scope, once(input), lambda pieces, inner: self._pieces(pieces, inner, kwargs), value=input
@@ -165,7 +186,7 @@ class RunnableLambda(Runnable[In, Out]):
     @override
     def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Out, None]:
         scope = scope_of(config)
-        if scope is None or not scope.listeners:
+        if scope is None:
             return self._apieces(aonce(input), scope, kwargs)
         return aobserve_stream(
             self, "chain", scope, aonce(input), lambda pieces, inner: self._apieces(pieces, inner, kwargs), value=input
@@ -176,7 +197,7 @@ class RunnableLambda(Runnable[In, Out]):
         self, input: Iterator[In], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Generator[Out, None, None]:
         scope = scope_of(config)
-        if scope is None or not scope.listeners:
+        if scope is None:
             return self._pieces(input, scope, kwargs)
         return observe_stream(self, "chain", scope, input, lambda pieces, inner: self._pieces(pieces, inner, kwargs))
 
@@ -185,7 +206,7 @@ class RunnableLambda(Runnable[In, Out]):
         self, input: AsyncIterator[In], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[Out, None]:
         scope = scope_of(config)
-        if scope is None or not scope.listeners:
+        if scope is None:
             return self._apieces(input, scope, kwargs)
         return aobserve_stream(self, "chain", scope, input, lambda pieces, inner: self._apieces(pieces, inner, kwargs))
 
@@ -195,6 +216,39 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
         return set(inspect.signature(function).parameters)
     except (TypeError, ValueError):  # builtins without a signature
         return set()
+
+
+def _context(scope: Scope | None) -> contextvars.Context:
+    """Return a copy of the current context in which the calls of a function inherit `scope`."""
+    context = contextvars.copy_context()
+    if scope is not None and SCOPE.get() is not scope:
+        context.run(SCOPE.set, scope.inside(scope.parent))
+    return context
+
+
+def _steps(pieces: Generator[Any, Any, Any], context: contextvars.Context) -> Iterator[Any]:
+    """Yield a generator's pieces, each step in its own context."""
+    try:
+        while (piece := context.run(next, pieces, END)) is not END:
+            yield piece
+    finally:
+        context.run(pieces.close)
+
+
+async def _asteps(pieces: AsyncGenerator[Any, Any], scope: Scope, what: str) -> AsyncGenerator[Any, None]:
+    """Yield an async generator's pieces, each step in its own context and before the deadline."""
+    context = _context(scope)
+    steps = StepsInContext(pieces, context)
+    try:
+        while True:
+            try:
+                async with until(scope.deadline, what):
+                    piece = await steps
+            except StopAsyncIteration:
+                return
+            yield piece
+    finally:
+        await InContext(pieces.aclose(), context)
 
 
 def _config(scope: Scope | None) -> Any:

@@ -142,8 +142,12 @@ class CallbackListener:
             raise error
         if name not in self._failed:
             self._failed.add(name)
+            # The exception's text may hold what the handler was told, secrets too: raise_error shows it to its author.
             logger.warning(
-                "callback %s.%s failed: %s: %s", type(self.handler).__name__, name, type(error).__name__, error
+                "callback %s.%s failed with %s; set raise_error = True on the handler to see it",
+                type(self.handler).__name__,
+                name,
+                type(error).__name__,
             )
 
 

@@ -21,7 +21,7 @@ from modelport.runs.listeners import listeners_for
 from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, LLMRun
 from modelport.runs.run import Run
 from modelport.runs.scope import SCOPE, Scope
-from modelport.values.generations import Generation, GenerationChunk, LLMResult
+from modelport.values.generations import Generation, LLMResult
 from modelport.values.usage import Usage
 
 
@@ -33,7 +33,6 @@ class Attempt:
         "argument",
         "call",
         "context",
-        "first_came",
         "given_manager",
         "hook",
         "kwargs",
@@ -59,8 +58,6 @@ class Attempt:
         self.output = call.new_output(hook)
         self.more: list[Any] = []
         """Further choices that one hook call gave."""
-        self.first_came = False
-        """Whether a piece has come: from then on only the last-chunk deadline counts."""
         self.run = self._open_run(is_async)
         self.slots = self._slots()
         """The slots of `max_concurrency` that this attempt takes one of; None when it needs none."""
@@ -131,8 +128,17 @@ class Attempt:
             inner.held |= {id(self.state)}
         return inner
 
+    @property
+    def shares_context(self) -> bool:
+        """Whether the hook streams in its caller's context, which is this call's alone (and has no deadline)."""
+        scope = self.call.scope
+        owned = scope is not None and scope.owns_context and self.deadline() is None
+        return owned and self.hook.name == "_astream" and not self.call.hooks.single_loop
+
     def _own_context(self) -> contextvars.Context | None:
         if self.scope is None:
+            return None
+        if self.shares_context:
             return None
         context = contextvars.copy_context()
         context.run(SCOPE.set, self.scope)
@@ -166,7 +172,7 @@ class Attempt:
         scope = self.call.scope
         if scope is None:
             return None
-        if self.first_came or scope.first_token_deadline is None:
+        if self.output.started or scope.first_token_deadline is None:
             return scope.deadline
         return min(scope.first_token_deadline, scope.deadline or scope.first_token_deadline)
 
@@ -210,15 +216,10 @@ class Attempt:
 
     def may_retry_without_stop(self) -> bool:
         """Tell whether a `NotImplementedError` means "I cannot stop"; from now on the hook gets no stop."""
-        if self.stop is None or self.first_came:
+        if self.stop is None or self.output.started:
             return False
         self.stop = None
         return True
-
-    def take(self, value: Any) -> GenerationChunk | None:
-        """Take the hook's next piece; return what is released."""
-        self.first_came = True
-        return self.output.push(value)
 
     def take_value(self, value: Any) -> None:
         """Take what a value hook returned: of a batch hook the one slot, of a list of choices the first."""
@@ -226,7 +227,7 @@ class Attempt:
             value = single_result(value, self.hook.label)
         elif isinstance(value, list) and value and "n" in self.hook.supports:
             value, *self.more = cast("list[Any]", value)
-        self.take(value)
+        self.output.push(value)
         self.output.finish()
 
     def answers(self) -> list[Generation]:

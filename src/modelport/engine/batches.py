@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelport.engine.answers import arun, is_cut_short, run
+from modelport.engine.answers import arun, run
 from modelport.engine.attempt import Attempt
 from modelport.engine.call import Call
 from modelport.engine.concurrency import amap_items, map_items
@@ -17,6 +17,7 @@ from modelport.engine.driving_sync import value_of
 from modelport.engine.hooks import Hook
 from modelport.engine.lifecycle import aload, load
 from modelport.engine.reading import results_of
+from modelport.engine.telling import is_cut_short
 from modelport.runs.llm_run import BatchRun
 from modelport.values.generations import Generation
 
@@ -65,13 +66,7 @@ def _run_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
         if attempt.run is not None:
             attempt.run.start(attempt.call.argument)
     try:
-        while True:
-            try:
-                results = results_of(value_of(driver), len(calls), hook.label)
-                break
-            except NotImplementedError:
-                if not driver.may_retry_without_stop():
-                    raise
+        results = results_of(value_of(driver), len(calls), hook.label)
     except BaseException as error:  # noqa: BLE001 - every item of this hook call shares it
         results = [error] * len(calls)
     outcomes: list[Outcome] = []
@@ -96,13 +91,7 @@ async def _arun_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
         if attempt.run is not None:
             await attempt.run.astart(attempt.call.argument)
     try:
-        while True:
-            try:
-                results = results_of(await avalue_of(driver), len(calls), hook.label)
-                break
-            except NotImplementedError:
-                if not driver.may_retry_without_stop():
-                    raise
+        results = results_of(await avalue_of(driver), len(calls), hook.label)
     except BaseException as error:  # noqa: BLE001 - every item of this hook call shares it
         for attempt in attempts:
             attempt.cancel()
@@ -136,7 +125,7 @@ def _outcome(attempt: Attempt, result: Any) -> Outcome:
     if isinstance(result, BaseException):
         return result
     try:
-        attempt.take(result)
+        attempt.output.push(result)
         attempt.output.finish()
         return attempt.answer()
     except Exception as error:  # noqa: BLE001 - it belongs to this slot

@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 from modelport.engine.bridge_sync import END, Pump, seconds_until, timed_out
 from modelport.engine.closing import close_quietly
 from modelport.engine.threads import start_job
+from modelport.engine.turns import TURN
 from modelport.runs.loops import LoopThread
 
 T = TypeVar("T")
 READ_AHEAD_CHUNKS = 64
 """How far a sync generator may run ahead of its async consumer."""
-_BUFFERED_CHUNKS = READ_AHEAD_CHUNKS // 2
-"""How many wait in the buffer: as many again may be in the consumer's hands."""
 
 
 def _hand_over(
@@ -79,7 +78,19 @@ class ReadAhead:
     again whether something was appended. One of the two always sees the other.
     """
 
-    __slots__ = ("_closed", "_context", "_done", "_ended", "_error", "_items", "_loop", "_make", "_room", "_waiter")
+    __slots__ = (
+        "_closed",
+        "_context",
+        "_done",
+        "_ended",
+        "_error",
+        "_items",
+        "_loop",
+        "_make",
+        "_outstanding",
+        "_room",
+        "_waiter",
+    )
 
     def __init__(
         self, make: Callable[[], Iterator[Any]], context: contextvars.Context, done: Callable[[], None]
@@ -88,6 +99,8 @@ class ReadAhead:
         self._context = context
         self._done = done
         self._items: deque[Any] = deque()
+        self._outstanding = 0
+        """How many items the consumer was handed last: as far as we know, it is still busy with them."""
         self._room = threading.Event()
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -116,7 +129,7 @@ class ReadAhead:
                 items.append(item)
                 if self._waiter is not None:
                     self._wake()
-                if len(items) >= _BUFFERED_CHUNKS:
+                if len(items) + self._outstanding >= READ_AHEAD_CHUNKS:
                     self._wait_for_room()
                 if self._closed:
                     return
@@ -124,7 +137,7 @@ class ReadAhead:
             close_quietly(iterator)
 
     def _wait_for_room(self) -> None:
-        while len(self._items) >= _BUFFERED_CHUNKS and not self._closed:
+        while len(self._items) + self._outstanding >= READ_AHEAD_CHUNKS and not self._closed:
             self._room.wait()
             self._room.clear()
 
@@ -139,6 +152,10 @@ class ReadAhead:
         Raises:
             BaseException: What the iterator raised, after its items.
         """
+        self._outstanding = 0
+        self._room.set()
+        if self._items:
+            await TURN  # the thread may always be ready: the loop gets a turn all the same
         while not self._items:
             if self._ended:
                 if self._items:
@@ -152,10 +169,9 @@ class ReadAhead:
                 self._waiter = None
                 continue
             await waiter
-        ready: list[Any] = []
-        while self._items:
-            ready.append(self._items.popleft())
-        self._room.set()
+        popleft = self._items.popleft
+        ready = [popleft() for _ in range(len(self._items))]
+        self._outstanding = len(ready)
         return ready
 
     async def take_before(self, deadline: Callable[[], float | None]) -> list[Any]:

@@ -20,6 +20,8 @@ from modelport.engine.bridge_sync import END
 from modelport.engine.closing import aclose_quietly
 from modelport.engine.driving_sync import awaited
 from modelport.engine.reading import async_iterator_of, iterator_of
+from modelport.engine.turns import TURN, TURN_EVERY
+from modelport.runs.scope import SCOPE
 
 
 def _is_elsewhere(attempt: Attempt) -> bool:
@@ -28,7 +30,17 @@ def _is_elsewhere(attempt: Attempt) -> bool:
 
 
 async def avalue_of(attempt: Attempt) -> Any:
-    """Return what a value hook returns; the slot is given back once the hook has really ended."""
+    """Return what a value hook returns; one that cannot stop by itself is called again without `stop`."""
+    try:
+        return await _value(attempt)
+    except NotImplementedError:
+        if not attempt.may_retry_without_stop():
+            raise
+    return await _value(attempt)
+
+
+async def _value(attempt: Attempt) -> Any:
+    """Call a value hook once; the slot is given back once the hook has really ended."""
     await attempt.acquire_async()
     if not attempt.hook.is_async:
         return await _value_in_thread(attempt)
@@ -79,7 +91,29 @@ async def read_ahead(attempt: Attempt) -> ReadAhead:
 
 
 def apieces_of(attempt: Attempt) -> AsyncGenerator[Any, None]:
-    """Return a generator of what a streaming hook yields; closing it closes the hook and gives its slot back."""
+    """Return a generator of what a streaming hook yields; closing it closes the hook and gives its slot back.
+
+    A hook that says before its first piece that it cannot stop by itself is called again without `stop`.
+    """
+    return _pieces(attempt) if attempt.stop is None else _pieces_or_again(attempt)
+
+
+async def _pieces_or_again(attempt: Attempt) -> AsyncGenerator[Any, None]:
+    try:
+        async with aclosing(_pieces(attempt)) as pieces:
+            async for piece in pieces:
+                yield piece
+    except NotImplementedError:
+        if not attempt.may_retry_without_stop():
+            raise
+    else:
+        return
+    async with aclosing(_pieces(attempt)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+def _pieces(attempt: Attempt) -> AsyncGenerator[Any, None]:
     if not attempt.hook.is_async:
         return _pieces_from_thread(attempt)
     return _pieces_elsewhere(attempt) if _is_elsewhere(attempt) else _pieces_here(attempt)
@@ -120,13 +154,20 @@ async def _pieces_elsewhere(attempt: Attempt) -> AsyncGenerator[Any, None]:
 async def _pieces_here(attempt: Attempt) -> AsyncGenerator[Any, None]:
     """Yield an async hook's pieces on the caller's loop, each step in the run's own context when there is one."""
     await attempt.acquire_async()
-    context, label = attempt.context, attempt.hook.label
+    context, label, outer = attempt.context, attempt.hook.label, SCOPE.get()
     iterator: AsyncIterator[Any] | None = None
     try:
+        turn = TURN_EVERY
         if context is None:
+            if attempt.shares_context:
+                SCOPE.set(attempt.scope)
             iterator = async_iterator_of(attempt.invoke_hook(), label)
             async for item in iterator:
                 yield item
+                turn -= 1
+                if not turn:
+                    turn = TURN_EVERY
+                    await TURN
             return
         iterator = async_iterator_of(context.run(attempt.invoke_hook), label)
         steps = StepsInContext(iterator, context)
@@ -141,10 +182,16 @@ async def _pieces_here(attempt: Attempt) -> AsyncGenerator[Any, None]:
             except StopAsyncIteration:
                 return
             yield item
+            turn -= 1
+            if not turn:
+                turn = TURN_EVERY
+                await TURN
     except BaseException:
         attempt.cancel()
         raise
     finally:
         closing = aclose_quietly(iterator)
         await (closing if context is None else InContext(closing, context))
+        if attempt.shares_context:
+            SCOPE.set(outer)
         attempt.release()

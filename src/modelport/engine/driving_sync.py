@@ -27,7 +27,17 @@ async def awaited(make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 
 def value_of(attempt: Attempt) -> Any:
-    """Return what a value hook returns; the slot is given back once the hook has really ended."""
+    """Return what a value hook returns; one that cannot stop by itself is called again without `stop`."""
+    try:
+        return _value(attempt)
+    except NotImplementedError:
+        if not attempt.may_retry_without_stop():
+            raise
+    return _value(attempt)
+
+
+def _value(attempt: Attempt) -> Any:
+    """Call a value hook once; the slot is given back once the hook has really ended."""
     attempt.acquire()
     if attempt.hook.is_async:
         return _value_on_loop(attempt)
@@ -56,7 +66,25 @@ def _value_on_loop(attempt: Attempt) -> Any:
 
 
 def pieces_of(attempt: Attempt) -> Generator[Any, None, None]:
-    """Return an iterator over what a streaming hook yields; closing it closes the hook."""
+    """Return a generator of what a streaming hook yields; closing it closes the hook and gives its slot back.
+
+    A hook that says before its first piece that it cannot stop by itself is called again without `stop`.
+    """
+    return _pieces(attempt) if attempt.stop is None else _pieces_or_again(attempt)
+
+
+def _pieces_or_again(attempt: Attempt) -> Generator[Any, None, None]:
+    try:
+        yield from _pieces(attempt)
+    except NotImplementedError:
+        if not attempt.may_retry_without_stop():
+            raise
+    else:
+        return
+    yield from _pieces(attempt)
+
+
+def _pieces(attempt: Attempt) -> Generator[Any, None, None]:
     attempt.acquire()
     if attempt.hook.is_async:
         return _pieces_on_loop(attempt)

@@ -42,6 +42,7 @@ class Output:
         "chat",
         "cut",
         "logprobs",
+        "started",
     )
 
     def __init__(self, label: str, *, chat: bool, stop: StopFilter | None, budget: TokenBudget | None) -> None:
@@ -60,6 +61,8 @@ class Output:
         self._usage: Usage | None = None
         self._finish_reason: str | None = None
         self._decoder: Any = None
+        self.started = False
+        """Whether the hook has given anything yet."""
         self._is_plain = not chat and stop is None and budget is None
         """Whether a str goes out as it came in."""
 
@@ -74,14 +77,18 @@ class Output:
         Raises:
             HookError: The value is no piece of an answer.
         """
-        kind = cast("Any", type(value))
+        self.started = True
+        kind = value.__class__
         if kind is str:
             piece = GenerationChunk(value)
             if self._is_plain:
                 self._texts.append(value)
                 return piece if value else None
-        elif kind is GenerationChunk and value.generation_info is None and type(value.text) is str:
+        elif kind is GenerationChunk and value.generation_info is None and value.text.__class__ is str:
             piece = value
+            if self._is_plain and value.finish_reason is value.usage is value.logprobs is value.tool_calls is None:
+                self._texts.append(value.text)
+                return value if value.text else None
         elif isinstance(value, (bytes, bytearray)):
             piece = GenerationChunk(self._decode(value))
         else:

@@ -89,7 +89,8 @@ def _read_foreign(value: Any) -> GenerationChunk | None:
         fragments: list[dict[str, Any]] = getattr(message, "tool_call_chunks", None) or []
         chunk = AIMessageChunk(
             content=message.content,
-            tool_calls=list(getattr(message, "tool_calls", None) or []),
+            # LangChain parses fragments into half tool calls: the fragments are the truth.
+            tool_calls=[] if fragments else list(getattr(message, "tool_calls", None) or []),
             usage_metadata=getattr(message, "usage_metadata", None),
             response_metadata=dict(getattr(message, "response_metadata", None) or {}),
             tool_call_chunks=[dict(one) for one in fragments],

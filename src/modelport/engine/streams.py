@@ -6,23 +6,20 @@ reason and the usage of the whole answer.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
+from typing import Any
 
-from modelport.engine.answers import arun, atell_failure, open_attempt, run, tell_failure
-from modelport.engine.attempt import Attempt
+from modelport.engine.answers import arun, open_attempt, run
 from modelport.engine.call import Call
 from modelport.engine.driving_async import apieces_of
 from modelport.engine.driving_sync import pieces_of
 from modelport.engine.lifecycle import aload, load
 from modelport.engine.output import last_chunk
 from modelport.engine.reading import chunk_of_message
+from modelport.engine.telling import Telling
 from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import ChatGeneration, ChatGenerationChunk
-
-TURN_EVERY = 16
-"""After how many chunks a ready async stream gives the loop a turn (guarantee 14)."""
 
 
 def as_stream(answer: Generation) -> list[GenerationChunk]:
@@ -49,108 +46,77 @@ def stream(call: Call) -> Generator[GenerationChunk, None, None]:
         return
     load(call.model)
     attempt = open_attempt(call, call.hooks.stream, is_async=False)
-    observed = attempt.run
-    if observed is not None:
-        observed.start(call.argument)
-    try:
-        yield from _released(attempt)
-        answer = attempt.answer()
-        last = last_chunk(answer)
-        if observed is not None and call.chat:
-            observed.token(last)
-    except BaseException as error:
-        if observed is not None:
-            tell_failure(attempt, error)
-        raise
-    if observed is not None:
-        observed.end(attempt.llm_result(answer))
-    yield last
+    output, push = attempt.output, attempt.output.push
+    chunk: GenerationChunk | None = None
+    with Telling(attempt) as telling:
+        with closing(pieces_of(attempt)) as pieces:
+            for piece in pieces:
+                chunk = push(piece)
+                if output.cut:
+                    break
+                if chunk is not None:
+                    telling.tell(chunk)
+                    yield chunk
+            else:
+                chunk = None
+        # The hook is closed by now, also when a stop string cut it off: only then comes what is left.
+        for rest in (chunk, output.finish()):
+            if rest is not None:
+                telling.tell(rest)
+                yield rest
+        telling.answers = [attempt.answer()]
+        last = last_chunk(telling.answers[0])
+        if call.chat:
+            telling.tell(last)
+        yield last
 
 
-def _released(attempt: Attempt) -> Generator[GenerationChunk, None, None]:
-    """Yield what the output releases, each chunk told just before."""
-    observed, output, take = attempt.run, attempt.output, attempt.take
-    held: GenerationChunk | None = None
-    while True:
-        try:
-            with closing(pieces_of(attempt)) as pieces:
-                for piece in pieces:
-                    chunk = take(piece)
-                    if output.cut:
-                        held = chunk
-                        break
-                    if chunk is not None:
-                        if observed is not None:
-                            observed.token(chunk)
-                        yield chunk
-            break
-        except NotImplementedError:
-            if not attempt.may_retry_without_stop():
-                raise
-    # The hook is closed by now, also when a stop string cut it off: only then comes what is left.
-    for chunk in (held, output.finish()):
-        if chunk is not None:
-            if observed is not None:
-                observed.token(chunk)
-            yield chunk
-
-
-async def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
+def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
     """Stream one answer on the running loop; raises as `stream` does."""
-    if call.hooks.astream is None:
-        for chunk in as_stream(await arun(call)):
-            yield chunk
-        return
+    return _whole(call, texts=False) if call.hooks.astream is None else _astream(call, texts=False)
+
+
+def astream_texts(call: Call) -> AsyncGenerator[str, None]:
+    """Stream the texts of one answer, none empty, on the running loop; raises as `stream` does."""
+    return _whole(call, texts=True) if call.hooks.astream is None else _astream(call, texts=True)
+
+
+async def _whole(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
+    for chunk in as_stream(await arun(call)):
+        if not texts or chunk.text:
+            yield chunk.text if texts else chunk
+
+
+async def _astream(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
+    """Stream chunks or texts: a generator that only turned one into the other would cost a frame per token."""
     await aload(call.model)
     attempt = open_attempt(call, call.hooks.astream, is_async=True)
-    observed = attempt.run
-    if observed is not None:
-        await observed.astart(call.argument)
-    try:
-        async with aclosing(_areleased(attempt)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-        answer = attempt.answer()
-        last = last_chunk(answer)
-        if observed is not None and call.chat:
-            await observed.atoken(last)
-    except BaseException as error:
-        if observed is not None:
-            await atell_failure(attempt, error)
-        raise
-    if observed is not None:
-        await observed.aend(attempt.llm_result(answer))
-    yield last
-
-
-async def _areleased(attempt: Attempt) -> AsyncGenerator[GenerationChunk, None]:
-    """Yield what the output releases, each chunk told just before; a ready hook gives the loop a turn."""
-    observed, output, take = attempt.run, attempt.output, attempt.take
-    held: GenerationChunk | None = None
-    turn = TURN_EVERY
-    while True:
-        try:
-            async with aclosing(apieces_of(attempt)) as pieces:
-                async for piece in pieces:
-                    chunk = take(piece)
-                    if output.cut:
-                        held = chunk
-                        break
-                    if chunk is not None:
-                        # Told without a coroutine unless a listener has to be waited for: this is per token.
-                        if observed is not None and (pending := observed.tell_token(chunk)):
-                            await observed.wait_for(pending)
+    output, push = attempt.output, attempt.output.push
+    chunk: GenerationChunk | None = None
+    async with Telling(attempt) as telling:
+        tell = telling.token
+        async with aclosing(apieces_of(attempt)) as pieces:
+            async for piece in pieces:
+                chunk = push(piece)
+                if output.cut:
+                    break
+                if chunk is not None:
+                    # Told without a coroutine unless a listener has to be waited for: this is per token.
+                    if tell is not None and (pending := tell(chunk)):
+                        await telling.wait_for(pending)
+                    if not texts:
                         yield chunk
-                    turn -= 1
-                    if not turn:
-                        turn = TURN_EVERY
-                        await asyncio.sleep(0)
-            break
-        except NotImplementedError:
-            if not attempt.may_retry_without_stop():
-                raise
-    for chunk in (held, output.finish()):
-        if chunk is not None:
-            if observed is not None:
-                await observed.atoken(chunk)
-            yield chunk
+                    elif chunk.text:
+                        yield chunk.text
+            else:
+                chunk = None
+        for rest in (chunk, output.finish()):
+            if rest is not None:
+                await telling.atell(rest)
+                yield rest.text if texts else rest
+        telling.answers = [attempt.answer()]
+        last = last_chunk(telling.answers[0])
+        if call.chat:
+            await telling.atell(last)
+        if not texts:
+            yield last

@@ -15,6 +15,7 @@ WORKERS_PER_LOOP = 32
 """How many such threads one event loop has at work at a time."""
 
 _seats: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_SEATED: contextvars.ContextVar[bool] = contextvars.ContextVar("modelport_seated", default=False)
 
 
 def nothing() -> None:
@@ -26,6 +27,11 @@ async def call_in_worker(work: Callable[[], T]) -> T:
 
     A cancelled caller leaves at once; its thread counts until the work is done.
     """
+    context = contextvars.copy_context()
+    if _SEATED.get():
+        # The caller is itself such a thread's work: a second seat might be one that it holds up.
+        return await call_in_thread(work, context, nothing, nothing)
+    context.run(_SEATED.set, True)
     loop = asyncio.get_running_loop()
     seats = _seats.get(loop)
     if seats is None:
@@ -36,4 +42,4 @@ async def call_in_worker(work: Callable[[], T]) -> T:
         if not loop.is_closed():
             loop.call_soon_threadsafe(seats.release)
 
-    return await call_in_thread(work, contextvars.copy_context(), nothing, done)
+    return await call_in_thread(work, context, nothing, done)

@@ -16,7 +16,6 @@ from modelport.runs.listeners import listeners_for
 
 if TYPE_CHECKING:
     from modelport.engine.model import EngineModel
-    from modelport.engine.state import ModelState
 
 
 class AuthoredModel(BaseModel):
@@ -174,9 +173,6 @@ class AuthoredModel(BaseModel):
     async def aunload(self) -> None:
         """Run `_unload` without blocking the loop; the next call loads again."""
         await aunload(cast("EngineModel", self))
-
-    if TYPE_CHECKING:
-        _modelport_state: ModelState
 
 
 FRAMEWORK_FIELDS = frozenset(AuthoredModel.model_fields)

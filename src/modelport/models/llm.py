@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from modelport.engine.answers import arun, run
+from modelport.engine.streams import astream_texts
 from modelport.models.base import AuthoredModel
 from modelport.models.many import Many
 from modelport.models.templates import apply_chat_template
-from modelport.models.texts import abare_texts, achunk_texts, bare_texts, chunk_texts, text_of, thread_texts
+from modelport.models.texts import abare_texts, bare_texts, chunk_texts, text_of, thread_texts
 from modelport.runs.config import RunnableConfig
-from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from modelport.runs.llm_run import SilentAsyncRun, SilentRun
 from modelport.runs.scope import SCOPE, scope_of
 from modelport.values.errors import InputError
 from modelport.values.generations import Generation
@@ -91,7 +92,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
             if kwargs:
                 hook.check_keywords(kwargs)
             prompt = input if type(input) is str else self.argument_of(input)
-            value = hook.bind(self, prompt, None, CallbackManagerForLLMRun(), kwargs)
+            value = hook.bind(self, prompt, None, SilentRun(), kwargs)
             return value if type(value) is str else text_of(value, hook)
         return run(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs)).text
 
@@ -123,7 +124,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
             if kwargs:
                 hook.check_keywords(kwargs)
             prompt = input if type(input) is str else self.argument_of(input)
-            value = await hook.bind(self, prompt, None, AsyncCallbackManagerForLLMRun(), kwargs)
+            value = await hook.bind(self, prompt, None, SilentAsyncRun(), kwargs)
             return value if type(value) is str else text_of(value, hook)
         answer = await arun(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs))
         return answer.text
@@ -187,4 +188,4 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
                     hook.check_keywords(kwargs)
                 return abare_texts(self, self.argument_of(input), hook, kwargs)
             return thread_texts(self._call_of(input, None, None, None, None, kwargs), hook)
-        return achunk_texts(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs))
+        return astream_texts(self._call_of(input, scope_of(config), stop, include_stop, max_tokens, kwargs))

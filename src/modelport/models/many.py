@@ -32,6 +32,11 @@ class Many(Runnable[In, Out]):
             """Return the name that results carry."""
             ...
 
+    @property
+    @override
+    def scopes_its_code(self) -> bool:
+        return True
+
     def argument_of(self, value: Any) -> Any:
         """Return the hook's argument of what a caller gives."""
         raise NotImplementedError

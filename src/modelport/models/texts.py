@@ -7,9 +7,9 @@ As few frames as possible stand between the hook and its consumer; whatever is u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import aclosing, closing
-from typing import Any, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import closing
+from typing import Any
 
 from modelport.engine.answers import open_attempt
 from modelport.engine.call import Call
@@ -18,8 +18,9 @@ from modelport.engine.driving_async import read_ahead
 from modelport.engine.hooks import Hook
 from modelport.engine.output import Output
 from modelport.engine.reading import async_iterator_of, iterator_of
-from modelport.engine.streams import TURN_EVERY, astream, stream
-from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from modelport.engine.streams import stream
+from modelport.engine.turns import TURN, TURN_EVERY
+from modelport.runs.llm_run import SilentAsyncRun, SilentRun
 from modelport.values.generations import GenerationChunk
 
 
@@ -37,12 +38,12 @@ def text_of(value: Any, hook: Hook) -> str:
 
 def bare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -> Generator[str, None, None]:
     """Yield the texts of a sync streaming hook, in the caller's thread."""
-    manager = CallbackManagerForLLMRun()
+    manager = SilentRun()
     iterator = iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
     try:
         for piece in iterator:
-            kind = cast("Any", type(piece))
-            if kind is GenerationChunk and type(piece.text) is str:
+            kind = piece.__class__
+            if kind is GenerationChunk and piece.text.__class__ is str:
                 text = piece.text
             elif kind is str:
                 text = piece
@@ -76,35 +77,52 @@ def _odd_texts(first: Any, rest: Iterator[Any], hook: Hook) -> Iterator[str]:
 
 async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -> AsyncGenerator[str, None]:
     """Yield the texts of an async streaming hook, on the caller's loop; every 16 chunks the loop gets a turn."""
-    manager = AsyncCallbackManagerForLLMRun()
-    iterator = async_iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
-    output: Output | None = None
+    manager = SilentAsyncRun()
+    iterator: Any = async_iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
     turn = TURN_EVERY
+    odd: list[Any] | None = None
     try:
         async for piece in iterator:
-            kind = cast("Any", type(piece))
-            if kind is GenerationChunk and output is None and type(piece.text) is str:
-                text = piece.text
-            elif kind is str and output is None:
-                text = piece
+            if piece.__class__ is GenerationChunk and (text := piece.text).__class__ is str:
+                if text:
+                    yield text
+            elif piece.__class__ is str:
+                if piece:
+                    yield piece
             else:
-                output = output or Output(hook.label, chat=False, stop=None, budget=None)
-                chunk = output.push(piece)
-                text = chunk.text if chunk is not None else ""
-            if text:
-                yield text
+                odd = [piece]
+                break
             turn -= 1
             if not turn:
                 turn = TURN_EVERY
-                await asyncio.sleep(0)
-        chunk = output.finish() if output is not None else None
-        if chunk is not None:
-            yield chunk.text
+                await TURN
+        else:
+            iterator = None  # it has ended by itself: there is nothing to close
+        if odd is not None:
+            async for text in _aodd_texts(odd[0], iterator, hook):
+                yield text
     except (GeneratorExit, asyncio.CancelledError):
         manager.cancelled = True
         raise
     finally:
-        await aclose_quietly(iterator)
+        if iterator is not None:
+            await aclose_quietly(iterator)
+
+
+async def _aodd_texts(first: Any, rest: AsyncIterator[Any], hook: Hook) -> AsyncGenerator[str, None]:
+    """Yield the texts of a hook that yields bytes, messages or the like, from the first such piece on."""
+    output = Output(hook.label, chat=False, stop=None, budget=None)
+    chunk = output.push(first)
+    if chunk is not None and chunk.text:
+        yield chunk.text
+    async for piece in rest:
+        chunk = output.push(piece)
+        if chunk is not None and chunk.text:
+            yield chunk.text
+        await TURN
+    chunk = output.finish()
+    if chunk is not None:
+        yield chunk.text
 
 
 async def thread_texts(call: Call, hook: Hook) -> AsyncGenerator[str, None]:
@@ -116,8 +134,8 @@ async def thread_texts(call: Call, hook: Hook) -> AsyncGenerator[str, None]:
     try:
         while pieces := await source.take():
             for piece in pieces:
-                kind = cast("Any", type(piece))
-                if kind is GenerationChunk and plain and type(piece.text) is str:
+                kind = piece.__class__
+                if kind is GenerationChunk and plain and piece.text.__class__ is str:
                     text = piece.text
                 elif kind is str and plain:
                     text = piece
@@ -141,13 +159,5 @@ def chunk_texts(call: Call) -> Generator[str, None, None]:
     """Yield the texts of a call that goes through the whole engine."""
     with closing(stream(call)) as chunks:
         for chunk in chunks:
-            if chunk.text:
-                yield chunk.text
-
-
-async def achunk_texts(call: Call) -> AsyncGenerator[str, None]:
-    """Yield the texts of a call that goes through the whole engine, on the running loop."""
-    async with aclosing(astream(call)) as chunks:
-        async for chunk in chunks:
             if chunk.text:
                 yield chunk.text

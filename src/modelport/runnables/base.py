@@ -31,6 +31,15 @@ class Runnable(Generic[In, Out]):
     __slots__ = ()
     __modelport_kind__: ClassVar[str] = "chain"
 
+    @property
+    def scopes_its_code(self) -> bool:
+        """Whether all author's code in here is given its scope by the framework, call by call.
+
+        Such a runnable needs no context of its own around it. False for subclasses of other people, whose code may
+        call models without handing the config on.
+        """
+        return False
+
     def get_name(self) -> str:
         """Return the name that events and callbacks carry: the field `name`, else the class's name."""
         return getattr(self, "name", None) or type(self).__name__

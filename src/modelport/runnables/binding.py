@@ -59,6 +59,11 @@ class RunnableBinding(Runnable[In, Out]):
     def get_name(self) -> str:
         return self.config.get("run_name") or self.bound.get_name()
 
+    @property
+    @override
+    def scopes_its_code(self) -> bool:
+        return self.bound.scopes_its_code
+
     def _config(self, config: Any) -> Any:
         return merge_configs(self.config, config) or None if self.config else config
 

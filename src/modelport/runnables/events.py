@@ -26,27 +26,29 @@ async def stream_events(
     events = EventStream(version)
     events.root_input = value
     scope = (scope_of(config) or Scope()).with_handlers([events])
+    scope.owns_context = runnable.scopes_its_code
     given: dict[str, Any] = {"callbacks": scope}
     for key in ("run_name", "run_id"):
         if config and config.get(key):
             given[key] = config[key]
     # The call may not run in the consumer's task: what it suspends on, and what it cancels, is not the consumer's.
     task = asyncio.create_task(_drive(runnable.astream(value, cast("RunnableConfig", given), **kwargs), events))
+    waiting = events.waiting
     try:
         while True:
-            for event in events.take():
-                yield event
+            while waiting:
+                yield waiting.popleft()
+            events.taken()
+            # Asked only now: had it ended while the consumer was busy, nobody would end the wait.
             if task.done():
                 break
             await events.wait()
-        for event in events.take():
-            yield event
         await task
     finally:
         events.close()
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        task.cancel()
+        # Also when the call is over: an exception that nobody has asked for would be reported by the loop.
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _drive(pieces: Any, events: EventStream) -> None:

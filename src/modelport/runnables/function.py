@@ -58,6 +58,11 @@ class RunnableLambda(Runnable[In, Out]):
     def __repr__(self) -> str:
         return f"RunnableLambda({self.name or '...'})"
 
+    @property
+    @override
+    def scopes_its_code(self) -> bool:
+        return True
+
     def _apply(self, function: Callable[..., Any], value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         if self._takes_config:
             kwargs = {**kwargs, "config": scope.as_config() if scope is not None else {}}
@@ -136,6 +141,7 @@ class RunnableLambda(Runnable[In, Out]):
         if not present:
             return
         function = self._func or self._afunc
+        assert function is not None
         make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
         deadline = lambda: scope.deadline if scope is not None else None  # noqa: E731
         if inspect.isgeneratorfunction(function):
@@ -157,6 +163,7 @@ class RunnableLambda(Runnable[In, Out]):
         if not present:
             return
         function = self._afunc or self._func
+        assert function is not None
         make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
         if inspect.isasyncgenfunction(function):
             own = make() if scope is None else _asteps(make(), scope, f"{self.get_name()} streamed")

@@ -6,7 +6,6 @@ come here at all.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any, cast
@@ -14,10 +13,10 @@ from typing import Any, cast
 from modelport.engine.bridge_async import InContext, StepsInContext
 from modelport.engine.bridge_sync import END
 from modelport.engine.closing import aclose_quietly, close_quietly
+from modelport.engine.telling import is_cut_short
 from modelport.runnables.joining import join
 from modelport.runs.run import UNKNOWN, Run
 from modelport.runs.scope import SCOPE, Scope
-from modelport.values.errors import ModelTimeoutError
 
 
 def open_run(runnable: Any, kind: str, scope: Scope, *, is_async: bool) -> Run:
@@ -32,10 +31,6 @@ def open_run(runnable: Any, kind: str, scope: Scope, *, is_async: bool) -> Run:
     return Run(scope, kind=kind, name=runnable.get_name(), serialized=serialized, is_async=is_async)
 
 
-def _cut_short(error: BaseException) -> bool:
-    return isinstance(error, (GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, ModelTimeoutError))
-
-
 def observe(runnable: Any, kind: str, scope: Scope, value: Any, work: Callable[[Scope], Any]) -> Any:
     """Run `work` as one observed run; a cut-short run ends, marked, without an output."""
     run = open_run(runnable, kind, scope, is_async=False)
@@ -46,7 +41,7 @@ def observe(runnable: Any, kind: str, scope: Scope, value: Any, work: Callable[[
         context.run(SCOPE.set, inner)
         result = context.run(work, inner)
     except BaseException as error:
-        if _cut_short(error):
+        if is_cut_short(error):
             run.cancelled = True
             run.end(None)
         else:
@@ -68,7 +63,7 @@ async def aobserve(runnable: Any, kind: str, scope: Scope, value: Any, work: Cal
         finally:
             SCOPE.reset(token)
     except BaseException as error:
-        if _cut_short(error):
+        if is_cut_short(error):
             run.cancelled = True
             await run.aend(None)
         else:
@@ -89,14 +84,20 @@ class Tapped:
         self._pieces = pieces
 
     def __iter__(self) -> Iterator[Any]:
-        for piece in self._pieces:
-            self.read.append(piece)
-            yield piece
+        try:
+            for piece in self._pieces:
+                self.read.append(piece)
+                yield piece
+        finally:
+            close_quietly(self._pieces)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        async for piece in self._pieces:
-            self.read.append(piece)
-            yield piece
+        try:
+            async for piece in self._pieces:
+                self.read.append(piece)
+                yield piece
+        finally:
+            await aclose_quietly(self._pieces)
 
 
 def observe_stream(
@@ -143,7 +144,7 @@ def observe_stream(
         # Inner runs end before the one around them.
         context.run(close_quietly, output)
         close_quietly(pieces)
-        if _cut_short(error):
+        if is_cut_short(error):
             run.cancelled = True
             run.end(join(released))
         else:
@@ -162,12 +163,23 @@ async def aobserve_stream(
     work: Callable[[AsyncIterator[Any], Scope], AsyncIterator[Any]],
     *,
     value: Any = UNKNOWN,
+    hands_scope_on: bool = False,
 ) -> AsyncGenerator[Any, None]:
-    """Stream `work` as one observed run on the running loop, as `observe_stream` does."""
+    """Stream `work` as one observed run on the running loop, as `observe_stream` does.
+
+    Args:
+        runnable: Whose run it is.
+        kind: The run's kind.
+        scope: What the call inherits.
+        pieces: The input's pieces.
+        work: Turns the pieces, in the given scope, into output pieces.
+        value: The whole input, when it is known from the start.
+        hands_scope_on: Whether `work` runs no author's code that would not be given its scope: then, in a context
+            that is this call's alone, its steps need no other.
+    """
     run = open_run(runnable, kind, scope, is_async=True)
     inner = scope.inside(run)
-    context = contextvars.copy_context()
-    context.run(SCOPE.set, inner)
+    inner.owns_context = scope.owns_context and hands_scope_on
     tapped: Tapped | None = None
     if value is UNKNOWN:
         first = await anext(pieces, END)
@@ -178,21 +190,18 @@ async def aobserve_stream(
     await run.astart(value)
     released: list[Any] = []
     output = work(pieces, inner)
-    steps = StepsInContext(output, context)
+    context = None if inner.owns_context else contextvars.copy_context()
+    steps: AsyncIterator[Any] = output if context is None else _in_context(output, context, inner)
     try:
-        while True:
-            try:
-                piece = await steps
-            except StopAsyncIteration:
-                break
+        async for piece in steps:
             released.append(piece)
             if pending := run.tell_piece(piece):
                 await run.wait_for(pending)
             yield piece
     except BaseException as error:
-        await InContext(aclose_quietly(output), context)
+        await aclose_quietly(steps)
         await aclose_quietly(pieces)
-        if _cut_short(error):
+        if is_cut_short(error):
             run.cancelled = True
             await run.aend(join(released))
         else:
@@ -204,14 +213,34 @@ async def aobserve_stream(
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
+    try:
+        yield first
+        yield from rest
+    finally:
+        close_quietly(rest)
 
 
 async def _achain(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    yield first
     try:
+        yield first
         async for piece in rest:
             yield piece
     finally:
         await aclose_quietly(rest)
+
+
+async def _in_context(
+    output: AsyncIterator[Any], context: contextvars.Context, scope: Scope
+) -> AsyncGenerator[Any, None]:
+    """Yield a stream's pieces, each step in a context of its own in which `scope` holds."""
+    context.run(SCOPE.set, scope)
+    steps = StepsInContext(output, context)
+    try:
+        while True:
+            try:
+                piece = await steps
+            except StopAsyncIteration:
+                return
+            yield piece
+    finally:
+        await InContext(aclose_quietly(output), context)

@@ -33,6 +33,11 @@ class StrOutputParser(Runnable[Any, str]):
     def __repr__(self) -> str:
         return "StrOutputParser()"
 
+    @property
+    @override
+    def scopes_its_code(self) -> bool:
+        return True
+
     def parse(self, value: Any) -> str:
         """Return the text of an answer.
 

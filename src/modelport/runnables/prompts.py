@@ -75,6 +75,11 @@ class Prompt(Runnable[Any, Any]):
         self.name = name
         """The name that events carry; the class's name when None."""
 
+    @property
+    @override
+    def scopes_its_code(self) -> bool:
+        return True
+
     def format_prompt(self, **values: Any) -> Any:
         """Return the prompt value with these variables filled in."""
         return self._fill(self._checked(values))

@@ -89,6 +89,11 @@ class RunnableSequence(Runnable[In, Out]):
             return await aobserve(self, "chain", scope, input, work)
         return await work(scope.inside(None))
 
+    @property
+    @override
+    def scopes_its_code(self) -> bool:
+        return all(step.scopes_its_code for step in self.steps)
+
     def _pieces(self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any]) -> Iterator[Any]:
         for number, step in enumerate(self.steps, 1):
             config = None if scope is None else _config(scope, number)
@@ -97,7 +102,11 @@ class RunnableSequence(Runnable[In, Out]):
 
     def _apieces(self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         for number, step in enumerate(self.steps, 1):
-            config = None if scope is None else _config(scope, number)
+            config = (
+                None
+                if scope is None
+                else _config(scope, number, owns_context=scope.owns_context and step is self.steps[-1])
+            )
             pieces = step.atransform(pieces, config, **(kwargs if number == 1 else {}))
         return pieces
 
@@ -116,7 +125,13 @@ class RunnableSequence(Runnable[In, Out]):
         if scope is None or not scope.listeners:
             return cast("AsyncGenerator[Out, None]", self._apieces(aonce(input), scope, kwargs))
         return aobserve_stream(
-            self, "chain", scope, aonce(input), lambda pieces, inner: self._apieces(pieces, inner, kwargs), value=input
+            self,
+            "chain",
+            scope,
+            aonce(input),
+            lambda pieces, inner: self._apieces(pieces, inner, kwargs),
+            value=input,
+            hands_scope_on=self.scopes_its_code,
         )
 
     @override
@@ -138,5 +153,7 @@ class RunnableSequence(Runnable[In, Out]):
         return aobserve_stream(self, "chain", scope, input, lambda pieces, inner: self._apieces(pieces, inner, kwargs))
 
 
-def _config(scope: Scope, number: int) -> Any:
-    return {"callbacks": scope.inside(None, f"seq:step:{number}")}
+def _config(scope: Scope, number: int, *, owns_context: bool = False) -> Any:
+    inner = scope.inside(None, f"seq:step:{number}")
+    inner.owns_context = owns_context
+    return {"callbacks": inner}

@@ -19,6 +19,7 @@ from modelport.values.messages import ChatGeneration
 
 BUFFERED_EVENTS = 64
 """How many events may wait for their consumer."""
+_STREAM_EVENT = {kind: f"on_{kind}_stream" for kind in ("llm", "chat_model", "chain", "prompt", "parser")}
 _MODEL_INPUT = {"llm": "prompts", "chat_model": "messages"}
 
 
@@ -29,8 +30,10 @@ class EventStream:
 
     def __init__(self, version: Literal["v1", "v2"]) -> None:
         self._v1 = version == "v1"
-        self._events: deque[dict[str, Any]] = deque()
+        self.waiting: deque[dict[str, Any]] = deque()
+        """The events that wait for the consumer, in order; it takes them from the left."""
         self._root: Run | None = None
+        self._root_ended = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._waiter: asyncio.Future[None] | None = None
@@ -44,6 +47,9 @@ class EventStream:
         """Tell that a run starts."""
         if self._root is None:
             self._root = run
+            if run.is_model:
+                # Of a model at the root the consumer's own pieces are told, not its tokens.
+                run.token_listeners = tuple(one for one in run.token_listeners if one is not self)
         data = {} if inputs is UNKNOWN else {"input": self._input(run)}
         if self._v1:
             self._put_v1(f"on_{run.kind}_start", run, data)
@@ -61,15 +67,19 @@ class EventStream:
         if self._v1:
             self._put_v1(f"on_{run.kind}_stream", run, {"chunk": chunk})
         else:
-            name = "on_llm_stream" if run.kind == "llm" else "on_chat_model_stream"
-            self._put({"event": name, "data": {"chunk": chunk}, **(run.event_facts or _facts(run))})
-        return self._wait_for_room(run) if len(self._events) >= BUFFERED_EVENTS else None
+            name = _STREAM_EVENT[run.kind]
+            self.waiting.append({"event": name, "data": {"chunk": chunk}, **(run.event_facts or _facts(run))})
+            if self._waiter is not None:
+                self.wake()
+        return self._wait_for_room(run) if len(self.waiting) >= BUFFERED_EVENTS else None
 
     def on_stream(self, run: Run, chunk: Any) -> Awaitable[None] | None:
         """Tell a piece that a chain gives to its consumer."""
         if not self._v1:
-            name = "on_chain_stream" if run.kind == "chain" else f"on_{run.kind}_stream"
-            self._put({"event": name, **(run.event_facts or _facts(run)), "data": {"chunk": chunk}})
+            name = _STREAM_EVENT[run.kind]
+            self.waiting.append({"event": name, "data": {"chunk": chunk}, **(run.event_facts or _facts(run))})
+            if self._waiter is not None:
+                self.wake()
         elif run is not self._root:
             self._put_v1(f"on_{run.kind}_stream", run, {"chunk": chunk})
         else:
@@ -77,14 +87,18 @@ class EventStream:
                 "event": f"on_{run.kind}_stream", "run_id": run.id_text, "tags": run.tags, "metadata": run.metadata,
                 "name": run.name, "data": {"chunk": chunk},
             })  # fmt: skip
-        return self._wait_for_room(run) if len(self._events) >= BUFFERED_EVENTS else None
+        return self._wait_for_room(run) if len(self.waiting) >= BUFFERED_EVENTS else None
 
     def on_root_piece(self, piece: Any) -> Awaitable[None] | None:
         """Tell a piece that the consumer of a model at the root got."""
-        return self.on_stream(self._root, piece) if self._root is not None and self._root.is_model else None
+        root = self._root
+        if root is None or not root.is_model or self._root_ended:
+            return None  # an answer that came whole is told by the end of its run alone
+        return self.on_stream(root, piece)
 
     def on_end(self, run: Run, outputs: Any) -> None:
         """Tell what a run gave."""
+        self._root_ended = self._root_ended or run is self._root
         data: dict[str, Any] = {"output": self._output(run, outputs)}
         if run is not self._root and run.inputs is not UNKNOWN:
             data = {"input": self._input(run), **data} if self._v1 else {**data, "input": self._input(run)}
@@ -145,7 +159,7 @@ class EventStream:
     # ── handing over ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _put(self, event: dict[str, Any]) -> None:
-        self._events.append(event)
+        self.waiting.append(event)
         if self._waiter is not None:
             self.wake()
 
@@ -167,13 +181,18 @@ class EventStream:
         if threading.get_ident() == self._thread:
             # A sync call on the consumer's own loop cannot wait for the consumer.
             return self._wait_until_drained() if run.is_async else None
-        while len(self._events) >= BUFFERED_EVENTS and not self._closed:
+        if _on_a_loop():
+            # Nor may another loop stand still: other calls run on it, and the consumer may be waiting for this one.
+            return None
+        while len(self.waiting) >= BUFFERED_EVENTS and not self._closed:
             self._room.wait()
             self._room.clear()
         return None
 
     async def _wait_until_drained(self) -> None:
-        while len(self._events) >= BUFFERED_EVENTS and not self._closed:
+        if asyncio.get_running_loop() is not self._loop:
+            return  # sync code on the consumer's loop has another loop wait for it
+        while len(self.waiting) >= BUFFERED_EVENTS and not self._closed:
             self._drained = self._drained or self._loop.create_future()
             await asyncio.shield(self._drained)
 
@@ -181,18 +200,14 @@ class EventStream:
         """Wait until there is an event, or `wake` is called."""
         waiter = self._loop.create_future()
         self._waiter = waiter
-        if self._events:
+        if self.waiting:
             self._waiter = None
             return
         await waiter
 
-    def take(self) -> list[dict[str, Any]]:
-        """Return the events that wait, in order."""
-        events: list[dict[str, Any]] = []
-        while self._events:
-            events.append(self._events.popleft())
+    def taken(self) -> None:
+        """Say that the events that waited were taken: whoever produces them goes on."""
         self._let_go()
-        return events
 
     def close(self) -> None:
         """Take no notice any more; whoever waits for room goes on."""
@@ -204,6 +219,14 @@ class EventStream:
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
+
+
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from modelport.runs.handlers import AsyncCallbackHandler, BaseCallbackHandler
 from modelport.runs.run import UNKNOWN, Run
 from modelport.values.errors import InputError
+from modelport.values.prompt_values import line_of
 
 Pending = Awaitable[Any] | None
 logger = logging.getLogger("modelport.callbacks")
@@ -78,7 +79,7 @@ class CallbackListener:
         if _overrides(self.handler, "on_chat_model_start"):
             return self._call(run, "on_chat_model_start", run.serialized, [messages], **facts, **run.call_facts)
         # Not the model's own flattening: that refuses what a text model could not see, and this only tells.
-        lines = [f"{message.type}: {message.text}" for message in messages]
+        lines = [line_of(message) for message in messages]
         return self._call(run, "on_llm_start", run.serialized, ["\n".join(lines)], **facts, **run.call_facts)
 
     def on_token(self, run: Run, chunk: Any) -> Pending:

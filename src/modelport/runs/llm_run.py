@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from typing_extensions import override
 
-from modelport.runs.loops import run_on_background_loop
 from modelport.values.errors import InputError
 from modelport.values.generations import GenerationChunk
+from modelport.values.messages import AIMessageChunk, ChatGenerationChunk
 from modelport.values.usage import Usage
 
 if TYPE_CHECKING:
@@ -28,13 +28,15 @@ T = TypeVar("T", bound="LLMRun")
 class _Done:
     """Is an awaitable that is done: one object serves every call that nobody listens to."""
 
-    __slots__ = ("_nothing",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._nothing: Iterator[None] = iter(())
+    if TYPE_CHECKING:
 
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._nothing  # pyright: ignore[reportReturnType] - an exhausted iterator serves as well
+        def __await__(self) -> Generator[Any, None, None]: ...
+
+    else:
+        # The exhausted iterator gives itself, in C: awaiting costs no Python frame.
+        __await__ = iter(()).__iter__
 
 
 _DONE = _Done()
@@ -116,8 +118,12 @@ class LLMRun:
         """Return what calls inside this run take as `config["callbacks"]`; None when there is nothing to inherit."""
         return self.scope.inside(self.run, tag) if self.scope is not None else None
 
-    def _token_chunk(self, token: str, chunk: Any) -> Any:
-        return chunk if chunk is not None else GenerationChunk(token)
+    def _token_chunk(self, token: str, chunk: Any) -> GenerationChunk:
+        """Return the author's chunk, else one of the token; that of a chat model has a message."""
+        known = chunk if isinstance(chunk, GenerationChunk) else GenerationChunk(token)
+        if self.run is None or self.run.kind != "chat_model" or isinstance(known, ChatGenerationChunk):
+            return known
+        return ChatGenerationChunk(known.text, tool_calls=known.tool_calls, message=AIMessageChunk(known.text))
 
 
 class CallbackManagerForLLMRun(LLMRun):
@@ -143,6 +149,23 @@ class AsyncCallbackManagerForLLMRun(LLMRun):
         return _SyncView(self)
 
 
+class SilentRun(CallbackManagerForLLMRun):
+    """Is the `run_manager` of a sync hook when nobody listens."""
+
+    @override
+    def on_llm_new_token(self, token: str, *, chunk: Any = None, **kwargs: Any) -> None:
+        """Do nothing."""
+
+
+class SilentAsyncRun(AsyncCallbackManagerForLLMRun):
+    """Is the `run_manager` of an async hook when nobody listens."""
+
+    @override
+    def on_llm_new_token(self, token: str, *, chunk: Any = None, **kwargs: Any) -> Awaitable[None]:
+        """Return what is done already."""
+        return _DONE
+
+
 class _SyncView(CallbackManagerForLLMRun):
     """Shows an async hook's run to sync code, which may run in another thread."""
 
@@ -154,11 +177,6 @@ class _SyncView(CallbackManagerForLLMRun):
     def cancelled(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """True once nobody waits for the answer any more."""
         return self._of.cancelled
-
-    @override
-    def on_llm_new_token(self, token: str, *, chunk: Any = None, **kwargs: Any) -> None:
-        if self.fires and self.run is not None and token:
-            run_on_background_loop(self.run.atoken(self._token_chunk(token, chunk)))
 
     @override
     def report_usage(self, prompt_tokens: int = 0, completion_tokens: int = 0, total_tokens: int | None = None) -> None:

@@ -35,6 +35,7 @@ class Scope:
         "listeners",
         "max_concurrency",
         "metadata",
+        "owns_context",
         "parent",
         "run_id",
         "run_name",
@@ -59,6 +60,8 @@ class Scope:
         """When the first chunk must have come, on the same clock."""
         self.held: frozenset[int] = frozenset()
         """Ids of the model states whose slot the calling code holds: calls to those models take no second one."""
+        self.owns_context: bool = False
+        """Whether the context that the next call runs in is that call's alone: it needs no other, then."""
         self.max_concurrency: int | None = None
         """How many items of one batch run at once."""
         self.configurable: dict[str, Any] = {}
@@ -76,6 +79,7 @@ class Scope:
         new.first_token_deadline, new.held = self.first_token_deadline, self.held
         new.max_concurrency, new.configurable = self.max_concurrency, self.configurable
         new.run_name, new.run_id = self.run_name, self.run_id
+        new.owns_context = self.owns_context
         return new
 
     def inside(self, run: Run | None, tag: str | None = None) -> Scope:
@@ -86,6 +90,7 @@ class Scope:
             new.listeners = run.listeners
         new.step_tags = (tag,) if tag else ()
         new.run_name = new.run_id = None
+        new.owns_context = False
         return new
 
     def with_handlers(self, handlers: Sequence[Any] | None) -> Scope:

@@ -48,6 +48,8 @@ class GenerationChunk(msgspec.Struct, repr_omit_defaults=True):
 
     def __add__(self, other: GenerationChunk) -> GenerationChunk:
         """Join two pieces: texts concatenate, the later of the other facts wins, tool calls append."""
+        if not isinstance(other, GenerationChunk):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return NotImplemented
         info = {**(self.generation_info or {}), **(other.generation_info or {})}
         return GenerationChunk(
             self.text + other.text,

@@ -74,6 +74,8 @@ class AIMessageChunk(AIMessage, frozen=True, repr_omit_defaults=True):
 
     def __add__(self, other: AIMessageChunk) -> AIMessageChunk:
         """Join two pieces of one answer; tool call fragments with the same `index` are merged."""
+        if not isinstance(other, AIMessageChunk):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return NotImplemented
         fragments = merge_tool_call_chunks([*self.tool_call_chunks, *other.tool_call_chunks])
         whole = [*_given_whole(self), *_given_whole(other)]
         return AIMessageChunk(

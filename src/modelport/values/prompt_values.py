@@ -69,17 +69,15 @@ def flatten_messages(messages: Sequence[Message]) -> str:
     Raises:
         InputError: A message has a content part that is no text, which a text model could not see.
     """
-    lines: list[str] = []
     for message in messages:
-        content = message.content
-        if isinstance(content, str):
-            text = content
-        else:
-            _refuse_parts_without_text(content)
-            text = message.text
-        line = f"{_PREFIX_BY_TYPE.get(message.type, message.type.title())}: {text}"
-        lines.append(line)
-    return "\n".join(lines)
+        if not isinstance(message.content, str):
+            _refuse_parts_without_text(message.content)
+    return "\n".join(line_of(message) for message in messages)
+
+
+def line_of(message: Message) -> str:
+    """Return `Human: …`: who says it, and the text of it; parts that are no text are left out."""
+    return f"{_PREFIX_BY_TYPE.get(message.type, message.type.title())}: {message.text}"
 
 
 def _refuse_parts_without_text(content: list[Any]) -> None:

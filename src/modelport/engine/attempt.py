@@ -18,7 +18,7 @@ from modelport.engine.slots import Slots
 from modelport.engine.state import ModelState, state_of
 from modelport.engine.tokens import counter_of
 from modelport.runs.listeners import listeners_for
-from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, LLMRun
+from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from modelport.runs.run import Run
 from modelport.runs.scope import SCOPE, Scope
 from modelport.values.generations import Generation, LLMResult
@@ -38,7 +38,7 @@ class Attempt:
         "kwargs",
         "manager",
         "more",
-        "on_cancel",
+        "items",
         "output",
         "run",
         "scope",
@@ -56,6 +56,8 @@ class Attempt:
         self.stop = call.stop if hook.takes_stop else None
         """What the hook is given to stop at; None once it said that it cannot."""
         self.output = call.new_output(hook)
+        self.items: Sequence[Attempt] = ()
+        """All items of a batch, this one among them, when this attempt drives it."""
         self.more: list[Any] = []
         """Further choices that one hook call gave."""
         self.run = self._open_run(is_async)
@@ -69,8 +71,6 @@ class Attempt:
         self.manager = AsyncCallbackManagerForLLMRun() if hook.is_async else CallbackManagerForLLMRun()
         self.given_manager: Any = self.manager
         """What the hook is given as `run_manager`: `manager`, for a batch hook one that holds it."""
-        self.on_cancel: Sequence[LLMRun] = ()
-        """The managers of the other items, when this attempt drives a batch."""
         if self.scope is not None:
             self.manager.run, self.manager.scope = self.run, self.scope
             self.manager.fires = not hook.is_stream
@@ -168,7 +168,14 @@ class Attempt:
         return self.hook.bind(self.call.model, self.argument, self.stop, self.given_manager, self.kwargs)
 
     def deadline(self) -> float | None:
-        """Return until when the next piece must come, on `time.monotonic()`'s clock."""
+        """Return until when the next piece must come, on `time.monotonic()`'s clock; of a batch, the last item's."""
+        if not self.items:
+            return self._own_deadline()
+        deadlines = [item._own_deadline() for item in self.items]  # noqa: SLF001 - its own kind
+        known = [deadline for deadline in deadlines if deadline is not None]
+        return max(known) if len(known) == len(deadlines) else None
+
+    def _own_deadline(self) -> float | None:
         scope = self.call.scope
         if scope is None:
             return None
@@ -176,11 +183,16 @@ class Attempt:
             return scope.deadline
         return min(scope.first_token_deadline, scope.deadline or scope.first_token_deadline)
 
+    def is_late(self) -> bool:
+        """Tell whether this item's own deadline has passed."""
+        deadline = self._own_deadline()
+        return deadline is not None and time.monotonic() >= deadline
+
     def cancel(self) -> None:
         """Tell the hook that nobody waits any more."""
         self.manager.cancelled = True
-        for manager in self.on_cancel:
-            manager.cancelled = True
+        for item in self.items:
+            item.manager.cancelled = True
 
     def acquire(self) -> None:
         """Take a slot of `max_concurrency`, blocking the thread."""
@@ -248,12 +260,12 @@ class Attempt:
             finish=self.manager.finish_reason,
             prompt=lambda: text_of_input(call.argument),
             count=counter_of(call.model),
-            name=call.model.model_name(),
+            name=call.model.get_model_name(),
         )
 
     def llm_result(self, *answers: Generation) -> LLMResult:
         """Return what the end event carries; marked when the call was cut short."""
-        output: dict[str, Any] = {"model_name": self.call.model.model_name()}
+        output: dict[str, Any] = {"model_name": self.call.model.get_model_name()}
         usage = sum((answer.usage for answer in answers if answer.usage is not None), Usage())
         output["token_usage"] = usage.to_token_usage()
         if self.run is not None and self.run.cancelled:

@@ -10,6 +10,7 @@ from typing import Any
 
 from modelport.engine.answers import arun, run
 from modelport.engine.attempt import Attempt
+from modelport.engine.bridge_sync import timed_out
 from modelport.engine.call import Call
 from modelport.engine.concurrency import amap_items, map_items
 from modelport.engine.driving_async import avalue_of
@@ -75,7 +76,7 @@ def _run_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
         if attempt.run is not None:
             if isinstance(outcome, Generation):
                 attempt.run.end(attempt.llm_result(outcome))
-            elif is_cut_short(outcome):
+            elif is_cut_short(outcome, attempt.deadline()):
                 attempt.run.cancelled = True
                 attempt.run.end(attempt.partial_result())
             else:
@@ -102,7 +103,7 @@ async def _arun_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
         if attempt.run is not None:
             if isinstance(outcome, Generation):
                 await attempt.run.aend(attempt.llm_result(outcome))
-            elif is_cut_short(outcome):
+            elif is_cut_short(outcome, attempt.deadline()):
                 attempt.run.cancelled = True
                 await attempt.run.aend(attempt.partial_result())
             else:
@@ -116,7 +117,7 @@ def _driver(attempts: Sequence[Attempt]) -> Attempt:
     driver = attempts[0]
     driver.argument = [attempt.call.argument for attempt in attempts]
     driver.given_manager = BatchRun([attempt.manager for attempt in attempts])
-    driver.on_cancel = [attempt.manager for attempt in attempts]
+    driver.items = attempts
     return driver
 
 
@@ -124,6 +125,8 @@ def _outcome(attempt: Attempt, result: Any) -> Outcome:
     """Turn one slot of the hook's result into the item's answer; a wrong type fails this item alone."""
     if isinstance(result, BaseException):
         return result
+    if attempt.is_late():
+        return timed_out("its batch ran")
     try:
         attempt.output.push(result)
         attempt.output.finish()

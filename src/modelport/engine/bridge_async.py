@@ -191,20 +191,25 @@ class ReadAhead:
         self._room.set()
 
 
-async def call_on_loop(loop: LoopThread, make: Callable[[], Any], context: contextvars.Context) -> Any:
+async def call_on_loop(
+    loop: LoopThread, make: Callable[[], Any], context: contextvars.Context, done: Callable[[], None]
+) -> Any:
     """Await the coroutine that `make()` gives, on another loop; cancelling the waiting task cancels it."""
 
     async def there() -> Any:
         return await make()
 
-    return await asyncio.wrap_future(loop.submit(there(), context))
+    return await asyncio.wrap_future(loop.submit(there(), context, done))
 
 
 async def iterate_on_other_loop(
-    loop: LoopThread, make: Callable[[], AsyncIterator[T]], context: contextvars.Context
+    loop: LoopThread,
+    make: Callable[[], AsyncIterator[T]],
+    context: contextvars.Context,
+    done: Callable[[], None],
 ) -> AsyncGenerator[T, None]:
     """Iterate over an async iterator that lives on another loop, one item at a time."""
-    pump = Pump(loop, make, context)
+    pump = Pump(loop, make, context, done)
     here = asyncio.get_running_loop()
     try:
         while True:

@@ -141,11 +141,17 @@ def iterate_in_seat(
 class Pump:
     """Drives an async iterator in one task on another loop; asked for one item at a time, from any thread."""
 
-    def __init__(self, loop: LoopThread, make: Callable[[], AsyncIterator[Any]], context: contextvars.Context) -> None:
+    def __init__(
+        self,
+        loop: LoopThread,
+        make: Callable[[], AsyncIterator[Any]],
+        context: contextvars.Context,
+        done: Callable[[], None],
+    ) -> None:
         self._loop = loop
         self._make = make
         self._asked: asyncio.Queue[Callable[[Any, BaseException | None], None] | None] | None = None
-        self._future = loop.submit(self._serve(), context)
+        self._future = loop.submit(self._serve(), context, done)
 
     async def _serve(self) -> None:
         self._asked = asyncio.Queue()
@@ -186,9 +192,13 @@ def iterate_on_loop(
     make: Callable[[], AsyncIterator[T]],
     context: contextvars.Context,
     deadline: Callable[[], float | None],
+    done: Callable[[], None],
 ) -> Generator[T, None, None]:
-    """Iterate over an async iterator that lives on another loop, one item at a time."""
-    pump = Pump(loop, make, context)
+    """Iterate over an async iterator that lives on another loop, one item at a time.
+
+    `done` is called on that loop when the iterator has really been closed.
+    """
+    pump = Pump(loop, make, context, done)
     results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     try:
         while True:

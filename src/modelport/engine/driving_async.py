@@ -46,16 +46,24 @@ async def _value(attempt: Attempt) -> Any:
         return await _value_in_thread(attempt)
     try:
         async with until(attempt.deadline(), "an async hook ran"):
-            if _is_elsewhere(attempt):
-                return await call_on_loop(attempt.state.own_loop(), attempt.invoke_hook, attempt.hook_context())
-            if attempt.context is None:
-                return await attempt.invoke_hook()
-            return await InContext(awaited(attempt.invoke_hook), attempt.context)
+            return await _value_elsewhere(attempt) if _is_elsewhere(attempt) else await _value_here(attempt)
     except BaseException:
         attempt.cancel()
         raise
+
+
+async def _value_here(attempt: Attempt) -> Any:
+    try:
+        if attempt.context is None:
+            return await attempt.invoke_hook()
+        return await InContext(awaited(attempt.invoke_hook), attempt.context)
     finally:
         attempt.release()
+
+
+async def _value_elsewhere(attempt: Attempt) -> Any:
+    loop = attempt.state.own_loop()
+    return await call_on_loop(loop, attempt.invoke_hook, attempt.hook_context(), attempt.release)
 
 
 async def _value_in_thread(attempt: Attempt) -> Any:
@@ -136,7 +144,7 @@ async def _pieces_elsewhere(attempt: Attempt) -> AsyncGenerator[Any, None]:
     await attempt.acquire_async()
     make = lambda: async_iterator_of(attempt.invoke_hook(), attempt.hook.label)  # noqa: E731
     try:
-        pieces = iterate_on_other_loop(attempt.state.own_loop(), make, attempt.hook_context())
+        pieces = iterate_on_other_loop(attempt.state.own_loop(), make, attempt.hook_context(), attempt.release)
         async with aclosing(pieces):
             while True:
                 async with until(attempt.deadline(), "an async hook streamed"):
@@ -147,8 +155,6 @@ async def _pieces_elsewhere(attempt: Attempt) -> AsyncGenerator[Any, None]:
     except BaseException:
         attempt.cancel()
         raise
-    finally:
-        attempt.release()
 
 
 async def _pieces_here(attempt: Attempt) -> AsyncGenerator[Any, None]:

@@ -57,12 +57,11 @@ def _value_on_loop(attempt: Attempt) -> Any:
             deadline=attempt.deadline(),
             context=attempt.hook_context(),
             loop=loop_for(attempt),
+            done=attempt.release,
         )
     except BaseException:
         attempt.cancel()
         raise
-    finally:
-        attempt.release()
 
 
 def pieces_of(attempt: Attempt) -> Generator[Any, None, None]:
@@ -101,14 +100,13 @@ def _pieces_on_loop(attempt: Attempt) -> Generator[Any, None, None]:
         lambda: async_iterator_of(attempt.invoke_hook(), attempt.hook.label),
         attempt.hook_context(),
         attempt.deadline,
+        attempt.release,
     )
     try:
         yield from pieces
     except BaseException:
         attempt.cancel()
         raise
-    finally:
-        attempt.release()
 
 
 def _pieces_here(attempt: Attempt) -> Generator[Any, None, None]:

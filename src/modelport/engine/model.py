@@ -25,7 +25,7 @@ class EngineModel(Protocol):
         """Return the name that runs carry."""
         ...
 
-    def model_name(self) -> str:
+    def get_model_name(self) -> str:
         """Return the name that results carry."""
         ...
 

@@ -8,6 +8,7 @@ what was produced.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -16,13 +17,29 @@ from modelport.engine.attempt import Attempt
 from modelport.values.errors import ModelTimeoutError
 from modelport.values.generations import Generation
 
-CUT_SHORT = (GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, ModelTimeoutError)
-"""What ends a call from outside."""
+_CLOCK_SECONDS = 0.002
+"""How much earlier than its deadline a timer may fire."""
 
 
-def is_cut_short(error: BaseException) -> bool:
-    """Tell whether an exception means that the consumer left or the deadline passed, not that the hook failed."""
-    return isinstance(error, CUT_SHORT)
+def is_cut_short(error: BaseException, deadline: float | None) -> bool:
+    """Tell whether an exception means that this call was ended from outside, not that its work failed.
+
+    A consumer that leaves, a cancel of the task and this call's own deadline are from outside. A timeout or a cancel
+    of something that the work called by itself is a failure of the work.
+    """
+    if isinstance(error, (GeneratorExit, KeyboardInterrupt)):
+        return True
+    if isinstance(error, ModelTimeoutError):
+        return deadline is not None and time.monotonic() >= deadline - _CLOCK_SECONDS
+    return isinstance(error, asyncio.CancelledError) and _is_being_cancelled()
+
+
+def _is_being_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 class Telling:
@@ -43,9 +60,10 @@ class Telling:
         """Return what the end event carries; None when it is an error event."""
         run = self.run
         assert run is not None
-        if error is None or (self.answers and is_cut_short(error)):
+        cut_short = error is not None and is_cut_short(error, self._attempt.deadline())
+        if error is None or (self.answers and cut_short):
             return self._attempt.llm_result(*self.answers)
-        if not is_cut_short(error):
+        if not cut_short:
             return None
         run.cancelled = True
         return self._attempt.partial_result()

@@ -148,7 +148,7 @@ class AuthoredModel(BaseModel):
         value: Any = getattr(self, "_identifying_params")  # noqa: B009 - the author's, not declared here
         return cast("Mapping[str, Any]", value() if callable(value) else value)
 
-    def model_name(self) -> str:
+    def get_model_name(self) -> str:
         """Return the name that results carry: `model_name` or `model` of the identity, else the run's name."""
         identity = self.identity()
         name = identity.get("model_name") or identity.get("model")

@@ -28,7 +28,7 @@ class Many(Runnable[In, Out]):
 
     if TYPE_CHECKING:
 
-        def model_name(self) -> str:
+        def get_model_name(self) -> str:
             """Return the name that results carry."""
             ...
 
@@ -159,7 +159,7 @@ class Many(Runnable[In, Out]):
 
     def _result(self, choices: list[list[Generation]]) -> LLMResult:
         total = sum((one.usage for many in choices for one in many if one.usage), Usage())
-        return LLMResult(choices, {"token_usage": total.to_token_usage(), "model_name": self.model_name()})
+        return LLMResult(choices, {"token_usage": total.to_token_usage(), "model_name": self.get_model_name()})
 
 
 def _checked(prompts: Any, n: Any) -> Sequence[Any]:

@@ -152,7 +152,7 @@ class RunnableLambda(Runnable[In, Out]):
             else:
                 yield from _steps(make(), _context(scope))
         elif self._func is None and inspect.isasyncgenfunction(function):
-            yield from iterate_on_loop(background_loop(), make, _context(scope), deadline)
+            yield from iterate_on_loop(background_loop(), make, _context(scope), deadline, nothing)
         else:
             yield self._run(value, scope, kwargs)
 

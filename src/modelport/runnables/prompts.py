@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 
 from typing_extensions import override
 
-from modelport.runnables.base import Runnable
+from modelport.runnables.base import Out, Runnable
 from modelport.runnables.observed import aobserve, observe
 from modelport.runs.config import RunnableConfig
 from modelport.runs.scope import scope_of
@@ -61,7 +61,7 @@ class Template:
         return "".join(pieces)
 
 
-class Prompt(Runnable[Any, Any]):
+class Prompt(Runnable[Any, Out]):
     """Is the part that prompts share: which variables they need, and checking that they are there."""
 
     __slots__ = ("input_variables", "name", "partial_variables")
@@ -80,11 +80,11 @@ class Prompt(Runnable[Any, Any]):
     def scopes_its_code(self) -> bool:
         return True
 
-    def format_prompt(self, **values: Any) -> Any:
+    def format_prompt(self, **values: Any) -> Out:
         """Return the prompt value with these variables filled in."""
         return self._fill(self._checked(values))
 
-    def _fill(self, values: Mapping[str, Any]) -> Any:
+    def _fill(self, values: Mapping[str, Any]) -> Out:
         raise NotImplementedError
 
     def _checked(self, value: Any) -> Mapping[str, Any]:
@@ -110,19 +110,19 @@ class Prompt(Runnable[Any, Any]):
         return values
 
     @override
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         scope = scope_of(config)
         if scope is None or not scope.listeners:
             return self._fill(self._checked(input))
         return observe(self, "prompt", scope, input, lambda _: self._fill(self._checked(input)))
 
     @override
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         scope = scope_of(config)
         if scope is None or not scope.listeners:
             return self._fill(self._checked(input))
 
-        async def work(_: Any) -> Any:
+        async def work(_: Any) -> Out:
             return self._fill(self._checked(input))
 
         return await aobserve(self, "prompt", scope, input, work)
@@ -132,7 +132,7 @@ def _names(names: Any) -> str:
     return ", ".join(repr(name) for name in names) or "nothing"
 
 
-class PromptTemplate(Prompt):
+class PromptTemplate(Prompt[StringPromptValue]):
     """Is a template that becomes one text."""
 
     __slots__ = ("_template",)
@@ -241,7 +241,7 @@ class _FixedMessage:
         return [self._message]
 
 
-class ChatPromptTemplate(Prompt):
+class ChatPromptTemplate(Prompt[ChatPromptValue]):
     """Is a list of message templates that becomes messages."""
 
     __slots__ = ("_parts", "messages")

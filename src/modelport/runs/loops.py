@@ -13,7 +13,7 @@ import contextvars
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from modelport.values.errors import ModelTimeoutError
@@ -40,27 +40,39 @@ class LoopThread:
         return threading.current_thread() is self._thread
 
     def submit(
-        self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context | None = None
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        context: contextvars.Context | None = None,
+        done: Callable[[], None] | None = None,
     ) -> concurrent.futures.Future[T]:
-        """Start a coroutine on this loop, in the given context or a copy of the caller's."""
+        """Start a coroutine on this loop, in the given context or a copy of the caller's.
+
+        `done` is called on the loop when the coroutine has really ended, also when nobody waits for it any more.
+        """
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         context = context if context is not None else contextvars.copy_context()
-        self.loop.call_soon_threadsafe(self._begin, coroutine, future, context)
+        self.loop.call_soon_threadsafe(self._begin, coroutine, future, context, done)
         return future
 
     def _begin(
-        self, coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T], context: contextvars.Context
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        future: concurrent.futures.Future[T],
+        context: contextvars.Context,
+        done: Callable[[], None] | None,
     ) -> None:
         task = self.loop.create_task(coroutine, context=context)
 
-        def pass_on_result(done: asyncio.Task[T]) -> None:
-            if done.cancelled():
+        def pass_on_result(ended: asyncio.Task[T]) -> None:
+            if done is not None:
+                done()
+            if ended.cancelled():
                 future.cancel()
                 future.set_running_or_notify_cancel()
-            elif (error := done.exception()) is not None:
+            elif (error := ended.exception()) is not None:
                 _set_if_pending(future, None, error)
             else:
-                _set_if_pending(future, done.result(), None)
+                _set_if_pending(future, ended.result(), None)
 
         def pass_on_cancel(cancelled: concurrent.futures.Future[T]) -> None:
             if cancelled.cancelled():
@@ -107,15 +119,17 @@ def run_on_background_loop(
     deadline: float | None = None,
     context: contextvars.Context | None = None,
     loop: LoopThread | None = None,
+    done: Callable[[], None] | None = None,
 ) -> T:
     """Run a coroutine to its end on a background loop while the calling thread waits.
 
-    An exception in the waiting thread (KeyboardInterrupt) cancels the coroutine.
+    An exception in the waiting thread (KeyboardInterrupt) cancels the coroutine. `done` is called on the loop when the
+    coroutine has really ended.
 
     Raises:
         ModelTimeoutError: `deadline` (on `time.monotonic()`'s clock) passed; the coroutine is cancelled.
     """
-    future = (loop or background_loop()).submit(coroutine, context)
+    future = (loop or background_loop()).submit(coroutine, context, done)
     try:
         return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
     except concurrent.futures.CancelledError:

@@ -1,0 +1,3 @@
+from pathlib import Path
+
+def assemble(output_path: str | Path | None = None, overwrite: bool = False) -> Path: ...

@@ -50,6 +50,18 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     def result_of(self, answer: Generation) -> str:
         return answer.text
 
+    def _is_bare(self, config: RunnableConfig | None, stop: Any, max_tokens: int | None) -> bool:
+        """Tell whether nobody listens and nothing has to be enforced, so that the hook can answer directly."""
+        return (
+            config is None
+            and stop is None
+            and max_tokens is None
+            and self.__modelport_hooks__.plain
+            and SCOPE.get() is None
+            and self.callbacks is None
+            and self.max_concurrency is None
+        )
+
     @override
     def invoke(
         self,
@@ -76,19 +88,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
             ModelTimeoutError: The config's timeout passed.
             Exception: Whatever the hook raised, unchanged.
         """
-        hooks = self.__modelport_hooks__
-        hook = hooks.answer
-        if (
-            config is None
-            and stop is None
-            and max_tokens is None
-            and hooks.plain
-            and hook is not None
-            and hook.name == "_call"
-            and SCOPE.get() is None
-            and self.callbacks is None
-            and self.max_concurrency is None
-        ):
+        hook = self.__modelport_hooks__.answer
+        if hook is not None and hook.name == "_call" and self._is_bare(config, stop, max_tokens):
             if kwargs:
                 hook.check_keywords(kwargs)
             prompt = input if type(input) is str else self.argument_of(input)
@@ -108,19 +109,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         **kwargs: Any,
     ) -> str:
         """Return the whole answer, on the running loop; see `invoke`."""
-        hooks = self.__modelport_hooks__
-        hook = hooks.async_answer
-        if (
-            config is None
-            and stop is None
-            and max_tokens is None
-            and hooks.plain
-            and hook is not None
-            and hook.name == "_acall"
-            and SCOPE.get() is None
-            and self.callbacks is None
-            and self.max_concurrency is None
-        ):
+        hook = self.__modelport_hooks__.async_answer
+        if hook is not None and hook.name == "_acall" and self._is_bare(config, stop, max_tokens):
             if kwargs:
                 hook.check_keywords(kwargs)
             prompt = input if type(input) is str else self.argument_of(input)
@@ -141,19 +131,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         **kwargs: Any,
     ) -> Generator[str, None, None]:
         """Return a generator of the answer's pieces, none empty; closing it stops the model. See `invoke`."""
-        hooks = self.__modelport_hooks__
-        hook = hooks.stream
-        if (
-            config is None
-            and stop is None
-            and max_tokens is None
-            and hooks.plain
-            and hook is not None
-            and not hook.is_async
-            and SCOPE.get() is None
-            and self.callbacks is None
-            and self.max_concurrency is None
-        ):
+        hook = self.__modelport_hooks__.stream
+        if hook is not None and not hook.is_async and self._is_bare(config, stop, max_tokens):
             if kwargs:
                 hook.check_keywords(kwargs)
             return bare_texts(self, self.argument_of(input), hook, kwargs)
@@ -171,18 +150,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         **kwargs: Any,
     ) -> AsyncGenerator[str, None]:
         """Return an async generator of the answer's pieces; `aclose()` stops the model. See `stream`."""
-        hooks = self.__modelport_hooks__
-        hook = hooks.astream
-        if (
-            config is None
-            and stop is None
-            and max_tokens is None
-            and hooks.plain
-            and hook is not None
-            and SCOPE.get() is None
-            and self.callbacks is None
-            and self.max_concurrency is None
-        ):
+        hook = self.__modelport_hooks__.astream
+        if hook is not None and self._is_bare(config, stop, max_tokens):
             if hook.is_async:
                 if kwargs:
                     hook.check_keywords(kwargs)

@@ -1,0 +1,22 @@
+"""The conformance kit: checks of the guarantees for any model, models to test with, and a callback recorder.
+
+from modelport.testing import run_checks
+
+for result in run_checks(MyModel):
+    print(result.id, result.outcome, result.seen)
+"""
+
+from __future__ import annotations
+
+from modelport.testing.checks import Check as Check
+from modelport.testing.kit import CheckResult as CheckResult
+from modelport.testing.kit import all_checks as all_checks
+from modelport.testing.kit import arun_checks as arun_checks
+from modelport.testing.kit import checks_for as checks_for
+from modelport.testing.kit import run_checks as run_checks
+from modelport.testing.models import EchoChatModel as EchoChatModel
+from modelport.testing.models import EchoLLM as EchoLLM
+from modelport.testing.models import FailingLLM as FailingLLM
+from modelport.testing.models import ScriptedLLM as ScriptedLLM
+from modelport.testing.models import SlowLLM as SlowLLM
+from modelport.testing.recorder import RecordingHandler as RecordingHandler

@@ -1,0 +1,37 @@
+"""The checks, one module for each guarantee; importing this package registers them all."""
+
+from __future__ import annotations
+
+from modelport.testing.guarantees import (
+    batch,
+    cancel,
+    choices,
+    deadline,
+    derive,
+    errors,
+    identity,
+    order,
+    parity,
+    secrets,
+    stop,
+    threads,
+    unicode,
+    usage,
+)
+
+__all__ = [
+    "batch",
+    "cancel",
+    "choices",
+    "deadline",
+    "derive",
+    "errors",
+    "identity",
+    "order",
+    "parity",
+    "secrets",
+    "stop",
+    "threads",
+    "unicode",
+    "usage",
+]

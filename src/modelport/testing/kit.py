@@ -1,0 +1,112 @@
+"""Running the checks over a model: `run_checks(make_model)`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from modelport.testing import guarantees
+from modelport.testing.checks import Check, CheckFailure, NotApplicable, registered
+from modelport.testing.subject import Subject
+
+CHECK_SECONDS = 60.0
+"""How long one check may take; its own waits are shorter."""
+
+
+assert guarantees.__all__, "importing the guarantees registers their checks"
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    """Is what one check found."""
+
+    id: str
+    """The check's id."""
+    outcome: Literal["pass", "fail", "not applicable"]
+    """Whether the property holds, does not, or cannot be seen on this model."""
+    sentence: str
+    """What the check is about."""
+    source: str
+    """Where that is promised."""
+    seen: str = ""
+    """What was seen instead, or why the check does not apply."""
+    mend: str = ""
+    """How to mend it."""
+
+
+def all_checks() -> list[Check]:
+    """Return every check of the kit."""
+    return registered()
+
+
+def find_check(check_id: str) -> Check:
+    """Return the check with an id.
+
+    Raises:
+        KeyError: There is none.
+    """
+    for one in registered():
+        if one.id == check_id:
+            return one
+    raise KeyError(f"there is no check {check_id!r}")
+
+
+def checks_for(make_model: Callable[[], Any], prompts: Sequence[Any] | None = None) -> list[Check]:
+    """Return the checks that apply to the models which a factory makes."""
+    subject = Subject(make_model, prompts)
+    return [one for one in registered() if one.why_not(subject) is None]
+
+
+async def run_check(one: Check, subject: Subject) -> CheckResult:
+    """Run one check; whatever it raises is its result."""
+    reason = one.why_not(subject)
+    if reason is not None:
+        return CheckResult(one.id, "not applicable", one.sentence, one.source, reason)
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await one.run(subject)
+    except NotApplicable as why:
+        return CheckResult(one.id, "not applicable", one.sentence, one.source, str(why))
+    except CheckFailure as failure:
+        return CheckResult(one.id, "fail", one.sentence, one.source, failure.seen, failure.mend)
+    except Exception as error:  # noqa: BLE001 - an unexpected exception is a finding too
+        seen = f"{type(error).__name__}: {error}"
+        return CheckResult(one.id, "fail", one.sentence, one.source, seen)
+    return CheckResult(one.id, "pass", one.sentence, one.source)
+
+
+async def arun_checks(
+    make_model: Callable[[], Any],
+    *,
+    prompts: Sequence[Any] | None = None,
+    ids: Iterable[str] | None = None,
+) -> list[CheckResult]:
+    """Run the checks, one after the other, on the running loop; see `run_checks`."""
+    subject = Subject(make_model, prompts)
+    wanted = None if ids is None else set(ids)
+    checks = [one for one in registered() if wanted is None or one.id in wanted]
+    return [await run_check(one, subject) for one in checks]
+
+
+def run_checks(
+    make_model: Callable[[], Any],
+    *,
+    prompts: Sequence[Any] | None = None,
+    ids: Iterable[str] | None = None,
+) -> list[CheckResult]:
+    """Run the checks over a model.
+
+    Args:
+        make_model: Returns a fresh model of the class under check: the class itself, or a function without arguments.
+        prompts: What the model is asked: at least three inputs, all different, that it answers with some words.
+        ids: Only these checks; None: all.
+
+    Returns:
+        One result for each check, also for those that do not apply.
+
+    Raises:
+        TypeError: The factory gives something that is no model.
+    """
+    return asyncio.run(arun_checks(make_model, prompts=prompts, ids=ids))

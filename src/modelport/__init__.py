@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from modelport.models.chat import ChatModel as ChatModel
     from modelport.models.llm import LLM as LLM
     from modelport.runnables.base import Runnable as Runnable
+    from modelport.runnables.chat_prompts import ChatPromptTemplate as ChatPromptTemplate
+    from modelport.runnables.chat_prompts import MessagesPlaceholder as MessagesPlaceholder
     from modelport.runnables.function import RunnableLambda as RunnableLambda
     from modelport.runnables.parsers import StrOutputParser as StrOutputParser
-    from modelport.runnables.prompts import ChatPromptTemplate as ChatPromptTemplate
-    from modelport.runnables.prompts import MessagesPlaceholder as MessagesPlaceholder
     from modelport.runnables.prompts import PromptTemplate as PromptTemplate
     from modelport.runnables.sequence import RunnableSequence as RunnableSequence
     from modelport.runs.config import RunnableConfig as RunnableConfig
@@ -63,8 +63,8 @@ _MODULE_OF_NAME = {
     "RunnableSequence": "runnables.sequence",
     "RunnableLambda": "runnables.function",
     "PromptTemplate": "runnables.prompts",
-    "ChatPromptTemplate": "runnables.prompts",
-    "MessagesPlaceholder": "runnables.prompts",
+    "ChatPromptTemplate": "runnables.chat_prompts",
+    "MessagesPlaceholder": "runnables.chat_prompts",
     "StrOutputParser": "runnables.parsers",
     "create_app": "gateway",
     "loop_local": "engine.loop_local",

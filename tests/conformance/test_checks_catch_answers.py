@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from modelport import LLM
-from modelport.engine import answers, bridge_async, driving_async, driving_sync
+from modelport.engine import answers, bridge_async, driving_async, driving_sync, read_ahead
 from modelport.engine import stop as engine_stop
 from modelport.engine.attempt import Attempt
 from modelport.engine.output import Output
@@ -90,7 +90,7 @@ def test_sync_generators_run_on_the_loop(patch, caught):
         def close(self):
             pass
 
-    patch.everywhere(bridge_async.ReadAhead, Inline)
+    patch.everywhere(read_ahead.ReadAhead, Inline)
     caught()
 
 

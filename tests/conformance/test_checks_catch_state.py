@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from modelport import LLM
-from modelport.engine import bridge_async
+from modelport.engine import read_ahead
 from modelport.engine.attempt import Attempt
 from modelport.engine.hooks import Hook
 from modelport.models import base
@@ -118,7 +118,7 @@ def test_hooks_share_their_callers_context(patch, caught):
 
 @cuts("threads:astream:own-context", hooks="_stream")
 def test_steps_in_a_worker_have_no_context(patch, caught):
-    pull = bridge_async.ReadAhead._produce
+    pull = read_ahead.ReadAhead._produce
 
     def in_fresh_contexts(self):
         make = self._make
@@ -131,7 +131,7 @@ def test_steps_in_a_worker_have_no_context(patch, caught):
         self._make = pieces
         pull(self)
 
-    patch.method(bridge_async.ReadAhead, "_produce", in_fresh_contexts)
+    patch.method(read_ahead.ReadAhead, "_produce", in_fresh_contexts)
     caught()
 
 

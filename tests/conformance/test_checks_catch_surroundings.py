@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from modelport import GenerationChunk
-from modelport.engine import batches, bridge_async, closing, concurrency, driving_sync, reading, telling
+from modelport.engine import batches, closing, concurrency, driving_sync, read_ahead, reading, telling
 from modelport.engine.attempt import Attempt
 from modelport.engine.slots import Slots
 from modelport.runnables import base as runnables_base
@@ -188,8 +188,8 @@ def test_abandoned_generators_are_kept_open(patch, caught):
 @cuts("cancel:astream:closed", "cancel:astream:break", "cancel:astream:own-thread")
 @cuts("cancel:astream:closed", "cancel:astream:break", "cancel:astream:own-thread", hooks="_stream", chat=True)
 def test_worker_threads_are_not_told_to_close(patch, caught):
-    close = bridge_async.ReadAhead.close
-    patch.method(bridge_async.ReadAhead, "close", lambda self: patch.kept.append(self))
+    close = read_ahead.ReadAhead.close
+    patch.method(read_ahead.ReadAhead, "close", lambda self: patch.kept.append(self))
     caught()
     for source in patch.kept:
         close(source)
@@ -210,7 +210,7 @@ def test_generators_are_closed_in_another_thread(patch, caught):
 
 @cuts("cancel:astream:read-ahead")
 def test_read_ahead_is_not_bounded(patch, caught):
-    patch.method(bridge_async.ReadAhead, "_wait_for_room", lambda self: None)
+    patch.method(read_ahead.ReadAhead, "_wait_for_room", lambda self: None)
     caught()
 
 

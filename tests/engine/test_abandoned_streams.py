@@ -11,7 +11,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from modelport import LLM, ModelTimeoutError
-from modelport.engine.bridge_async import READ_AHEAD_CHUNKS
+from modelport.engine.read_ahead import READ_AHEAD_CHUNKS
 
 LENGTH_TOKENS = 10_000
 SOON = 10.0

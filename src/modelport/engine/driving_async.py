@@ -7,18 +7,12 @@ from contextlib import aclosing
 from typing import Any
 
 from modelport.engine.attempt import Attempt
-from modelport.engine.bridge_async import (
-    InContext,
-    ReadAhead,
-    StepsInContext,
-    call_in_thread,
-    call_on_loop,
-    iterate_on_other_loop,
-    until,
-)
+from modelport.engine.bridge_async import call_in_thread, call_on_loop, iterate_on_other_loop, until
 from modelport.engine.bridge_sync import END
 from modelport.engine.closing import aclose_quietly
+from modelport.engine.contexts import InContext, StepsInContext
 from modelport.engine.driving_sync import awaited
+from modelport.engine.read_ahead import ReadAhead
 from modelport.engine.reading import async_iterator_of, iterator_of
 from modelport.engine.turns import TURN, TURN_EVERY
 from modelport.runs.scope import SCOPE

@@ -10,15 +10,17 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from modelport.engine.bridge_async import InContext, ReadAhead, StepsInContext, until
+from modelport.engine.bridge_async import until
 from modelport.engine.bridge_sync import END, call_in_seat, iterate_in_seat, iterate_on_loop
+from modelport.engine.contexts import InContext, StepsInContext
+from modelport.engine.read_ahead import ReadAhead
 from modelport.engine.workers import call_in_worker, nothing
 from modelport.runnables.base import In, Out, Runnable
 from modelport.runnables.joining import ajoined, aonce, join, joined, once
 from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
 from modelport.runs.config import RunnableConfig
 from modelport.runs.loops import background_loop, run_on_background_loop
-from modelport.runs.scope import SCOPE, Scope, scope_of
+from modelport.runs.scope import Scope, scope_of
 from modelport.values.errors import InputError
 
 
@@ -72,11 +74,6 @@ class RunnableLambda(Runnable[In, Out]):
 
     def _here(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         """Return the sync function's value, in this thread."""
-        if scope is None or SCOPE.get() is scope:
-            return self._value(value, scope, kwargs)
-        return _context(scope).run(self._value, value, scope, kwargs)
-
-    def _value(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         assert self._func is not None
         result = self._apply(self._func, value, scope, kwargs)
         if inspect.isgenerator(result):
@@ -101,23 +98,13 @@ class RunnableLambda(Runnable[In, Out]):
         async with until(scope.deadline if scope is not None else None, f"{self.get_name()} ran"):
             if self._afunc is None:
                 return await call_in_worker(lambda: self._here(value, scope, kwargs))
-            if scope is None or SCOPE.get() is scope:
-                return await self._avalue(value, scope, kwargs)
-            token = SCOPE.set(scope.inside(scope.parent))
-            try:
-                return await self._avalue(value, scope, kwargs)
-            finally:
-                SCOPE.reset(token)
-
-    async def _avalue(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
-        assert self._afunc is not None
-        result = self._apply(self._afunc, value, scope, kwargs)
-        if inspect.isasyncgen(result):
-            return (await ajoined(result))[1]
-        result = await result if inspect.isawaitable(result) else result
-        if isinstance(result, Runnable):
-            return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
-        return result
+            result = self._apply(self._afunc, value, scope, kwargs)
+            if inspect.isasyncgen(result):
+                return (await ajoined(result))[1]
+            result = await result if inspect.isawaitable(result) else result
+            if isinstance(result, Runnable):
+                return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
+            return result
 
     @override
     def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
@@ -148,11 +135,11 @@ class RunnableLambda(Runnable[In, Out]):
             if scope is None:
                 yield from make()
             elif scope.deadline is not None:
-                yield from iterate_in_seat(make, _context(scope), deadline, nothing, nothing)
+                yield from iterate_in_seat(make, contextvars.copy_context(), deadline, nothing, nothing)
             else:
-                yield from _steps(make(), _context(scope))
+                yield from _steps(make(), contextvars.copy_context())
         elif self._func is None and inspect.isasyncgenfunction(function):
-            yield from iterate_on_loop(background_loop(), make, _context(scope), deadline, nothing)
+            yield from iterate_on_loop(background_loop(), make, contextvars.copy_context(), deadline, nothing)
         else:
             yield self._run(value, scope, kwargs)
 
@@ -171,7 +158,7 @@ class RunnableLambda(Runnable[In, Out]):
                 async for piece in own:
                     yield piece
         elif self._afunc is None and inspect.isgeneratorfunction(function):
-            source = ReadAhead(make, _context(scope), nothing)
+            source = ReadAhead(make, contextvars.copy_context(), nothing)
             try:
                 while ready := await source.take_before(lambda: scope.deadline if scope is not None else None):
                     for piece in ready:
@@ -225,14 +212,6 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
         return set()
 
 
-def _context(scope: Scope | None) -> contextvars.Context:
-    """Return a copy of the current context in which the calls of a function inherit `scope`."""
-    context = contextvars.copy_context()
-    if scope is not None and SCOPE.get() is not scope:
-        context.run(SCOPE.set, scope.inside(scope.parent))
-    return context
-
-
 def _steps(pieces: Generator[Any, Any, Any], context: contextvars.Context) -> Iterator[Any]:
     """Yield a generator's pieces, each step in its own context."""
     try:
@@ -244,7 +223,7 @@ def _steps(pieces: Generator[Any, Any, Any], context: contextvars.Context) -> It
 
 async def _asteps(pieces: AsyncGenerator[Any, Any], scope: Scope, what: str) -> AsyncGenerator[Any, None]:
     """Yield an async generator's pieces, each step in its own context and before the deadline."""
-    context = _context(scope)
+    context = contextvars.copy_context()
     steps = StepsInContext(pieces, context)
     try:
         while True:

@@ -10,9 +10,9 @@ import contextvars
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any, cast
 
-from modelport.engine.bridge_async import InContext, StepsInContext
 from modelport.engine.bridge_sync import END
 from modelport.engine.closing import aclose_quietly, close_quietly
+from modelport.engine.contexts import InContext, StepsInContext
 from modelport.engine.telling import is_cut_short
 from modelport.runnables.joining import join
 from modelport.runs.run import UNKNOWN, Run

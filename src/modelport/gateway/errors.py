@@ -1,0 +1,137 @@
+"""From an exception to what a client reads: a status, OpenAI's error object, and the headers that SDKs obey."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+
+from modelport.gateway.scrubbing import Scrubber
+from modelport.values.errors import InputError, ModelportError
+from modelport.wire.error_object import ErrorBody, ErrorObject, type_of_status
+
+logger = logging.getLogger("modelport.gateway")
+
+_OURS = str(Path(__file__).parent.parent)
+WAIT_SECONDS = "1"
+"""What `Retry-After` says when the upstream said nothing."""
+OVERLOADED = (429, 503)
+"""The statuses that a client should try again after a while."""
+
+
+class BodyTooLargeError(InputError):
+    """Says that a request's body is larger than `server.max_body_bytes`."""
+
+    status_code = 413
+
+
+class ErrorReply(msgspec.Struct, frozen=True):
+    """Is an answer that is an error."""
+
+    status_code: int
+    body: ErrorBody
+    headers: dict[str, str] = {}
+    """Header names are lower case."""
+
+
+def reply_of(error: BaseException) -> ErrorReply:
+    """Return the answer for an error of our own: of the request, the key, the route; any other is a plain 500."""
+    if isinstance(error, HTTPException):
+        return _reply(error.status_code, error.detail, headers=dict(error.headers or {}))
+    if not isinstance(error, ModelportError):
+        return _reply(500, "the server failed; its log says why", headers={"x-should-retry": "false"})
+    headers = {"www-authenticate": "Bearer"} if error.status_code == 401 else {}
+    if error.status_code == 413:
+        headers["connection"] = "close"
+    return _reply(error.status_code, str(error), error, headers)
+
+
+def reply_of_call(error: BaseException, scrubber: Scrubber) -> ErrorReply:
+    """Return the answer for what a model's code raised, or the engine while it ran it.
+
+    A `status_code` of 400 to 599 is kept, any other error is a 500. Secrets and file paths are taken out. SDKs are
+    told not to try again, except after 429 and 503, which say when.
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
+        status = 500
+    headers = {"retry-after": _retry_after(error)} if status in OVERLOADED else {"x-should-retry": "false"}
+    return _reply(status, scrubber.without_traces(_text_of(error)), error, headers)
+
+
+def log_failure(error: BaseException, reply: ErrorReply, *, request_id: str, model: str) -> None:
+    """Write one line about a failed call: its class and its place in the author's code.
+
+    What the error says goes to the client only: it may quote the prompt.
+    """
+    culprit = error.__cause__ if isinstance(error, ModelportError) and error.__cause__ else error
+    level = logging.ERROR if reply.status_code >= 500 else logging.INFO
+    logger.log(
+        level,
+        "%s: model %r answered %d: %s%s",
+        request_id,
+        model,
+        reply.status_code,
+        type(culprit).__name__,
+        _place_of(culprit),
+    )
+
+
+def log_defect(error: BaseException, *, request_id: str) -> None:
+    """Write about an error that nobody foresaw, one of the gateway itself."""
+    logger.error("%s: the gateway failed: %s%s", request_id, type(error).__name__, _place_of(error, inside=True))
+
+
+def _reply(
+    status_code: int, message: str, error: BaseException | None = None, headers: Mapping[str, str] | None = None
+) -> ErrorReply:
+    own = error if isinstance(error, ModelportError) else None
+    given = getattr(error, "type", None)
+    entry = ErrorObject(
+        message=message,
+        type=own.type if own else given if isinstance(given, str) else type_of_status(status_code),
+        param=_text_or_none(error, "param"),
+        code=_text_or_none(error, "code"),
+    )
+    return ErrorReply(status_code, ErrorBody(entry), dict(headers or {}))
+
+
+def _text_or_none(error: BaseException | None, name: str) -> str | None:
+    value = getattr(error, name, None)
+    return value if isinstance(value, str) else None
+
+
+def _text_of(error: BaseException) -> str:
+    """Return what an error says, with its class unless the error is one of ours or has a status of its own."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - an author's __str__ may fail
+        text = f"(its text cannot be read: {type(broken).__name__})"
+    if text and (isinstance(error, ModelportError) or hasattr(error, "status_code")):
+        return text
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _retry_after(error: BaseException) -> str:
+    """Return what the upstream said, when the error carries its answer."""
+    headers: Any = getattr(getattr(error, "response", None), "headers", None)
+    value = headers.get("retry-after") if hasattr(headers, "get") else None
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else WAIT_SECONDS
+
+
+def _place_of(error: BaseException, *, inside: bool = False) -> str:
+    """Return where an error came from: the last line of the author's code, or of ours."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if inside or not frame.filename.startswith((_OURS, "<"))
+    ]
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f" (in {last.name}, {Path(last.filename).name}:{last.lineno})"

@@ -1,0 +1,1 @@
+"""Finds models: by import path or file when they are configured, by name when they are asked for."""

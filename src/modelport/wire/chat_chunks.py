@@ -1,0 +1,97 @@
+"""A chat answer piece by piece: each engine chunk becomes the bytes of its server-sent events.
+
+Everything that all chunks of a stream have in common is encoded once; a piece of text costs one JSON string.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelport.values.generations import GenerationChunk
+from modelport.values.usage import Usage
+from modelport.wire.finish import wire_finish_reason, wire_logprobs, wire_usage
+from modelport.wire.json_text import encode_line
+from modelport.wire.sse import DONE, event
+from modelport.wire.tool_calls import ToolCallDeltas
+
+
+class _StreamedChoice:
+    """Is one of the n answers while it streams."""
+
+    __slots__ = ("after_text", "before_text", "calls", "started", "usage")
+
+    def __init__(self, before_text: bytes, after_text: bytes) -> None:
+        self.before_text = before_text
+        """The event of a piece of text, up to the text."""
+        self.after_text = after_text
+        """The rest of that event."""
+        self.started = False
+        self.calls: ToolCallDeltas | None = None
+        self.usage: Usage | None = None
+
+
+class ChatChunks:
+    """Encodes the stream of one request; all its chunks carry the same id, time and model."""
+
+    __slots__ = ("_choices", "_facts", "_head", "_include_usage", "_tail")
+
+    def __init__(self, *, completion_id: str, created: int, model: str, include_usage: bool) -> None:
+        self._include_usage = include_usage
+        self._facts = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = b"data: " + encode_line(self._facts)[:-1] + b',"choices":['
+        self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._choices: dict[int, _StreamedChoice] = {}
+
+    def events(self, index: int, chunk: GenerationChunk) -> list[bytes]:
+        """Return the events of one chunk of the choice `index`; its last chunk carries the finish reason."""
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._open(index)
+        events: list[bytes] = []
+        if not choice.started:
+            choice.started = True
+            events.append(self._delta(index, {"role": "assistant", "content": ""}))
+        if chunk.tool_calls or chunk.logprobs is not None:
+            events.extend(self._rich(index, choice, chunk))
+        elif chunk.text:
+            events.append(choice.before_text + encode_line(chunk.text) + choice.after_text)
+        elif chunk.finish_reason is not None:
+            events.extend(self._end(index, choice, chunk))
+        return events
+
+    def last_events(self) -> list[bytes]:
+        """Return what ends the stream: the usage when the client asked for it, and `[DONE]`."""
+        if not self._include_usage:
+            return [DONE]
+        usage = wire_usage(choice.usage for choice in self._choices.values())
+        return [event({**self._facts, "choices": [], "usage": usage}), DONE]
+
+    def _open(self, index: int) -> _StreamedChoice:
+        before = b'%s{"index":%d,"delta":{"content":' % (self._head, index)
+        after = b'},"logprobs":null,"finish_reason":null}' + self._tail
+        choice = self._choices[index] = _StreamedChoice(before, after)
+        return choice
+
+    def _delta(
+        self, index: int, delta: dict[str, Any], *, logprobs: Any = None, finish_reason: str | None = None
+    ) -> bytes:
+        entry = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        return self._head + encode_line(entry) + self._tail
+
+    def _rich(self, index: int, choice: _StreamedChoice, chunk: GenerationChunk) -> list[bytes]:
+        """Return the event of a chunk with tool calls or log probabilities."""
+        delta: dict[str, Any] = {}
+        if chunk.text:
+            delta["content"] = chunk.text
+        if chunk.tool_calls:
+            choice.calls = choice.calls or ToolCallDeltas()
+            delta["tool_calls"] = choice.calls.deltas(chunk.tool_calls)
+        return [self._delta(index, delta, logprobs=wire_logprobs(chunk.logprobs))]
+
+    def _end(self, index: int, choice: _StreamedChoice, chunk: GenerationChunk) -> list[bytes]:
+        choice.usage = chunk.usage
+        calls = choice.calls
+        missing = calls.last_deltas() if calls is not None else []
+        events = [self._delta(index, {"tool_calls": missing})] if missing else []
+        reason = wire_finish_reason(chunk.finish_reason, calls_tools=calls is not None)
+        return [*events, self._delta(index, {}, finish_reason=reason)]

@@ -1,0 +1,185 @@
+"""What `POST /chat/completions` takes: OpenAI's request, checked and brought into one form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from modelport.values.errors import InputError
+from modelport.wire.checks import checked, shown
+from modelport.wire.json_text import decode_object
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""The roles that a message may have."""
+MAX_CHOICES = 128
+"""OpenAI's bound of `n`."""
+BOOKKEEPING = frozenset(
+    {
+        "metadata",
+        "moderation",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
+)
+"""Fields for whoever runs the model, which say nothing about the answer: only a hook that names one gets it."""
+
+Text = Annotated[str, Meta(min_length=1)]
+Tokens = Annotated[int, Meta(ge=1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+
+
+class _Function(msgspec.Struct):
+    name: str
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[str | dict[str, Any]] | None = None
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Tool(msgspec.Struct):
+    type: str
+    function: _Function | None = None
+
+
+class _ResponseFormat(msgspec.Struct):
+    type: str
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Body(msgspec.Struct):
+    """Says what type and bounds the known fields have; the schema is OpenAI's `CreateChatCompletionRequest`."""
+
+    model: Text
+    messages: Annotated[list[_Message], Meta(min_length=1)]
+    stream: bool = False
+    stream_options: _StreamOptions | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] = 1
+    stop: str | Annotated[list[Text], Meta(max_length=4)] | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    logit_bias: dict[str, int | float] | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: _ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    modalities: list[str] | None = None
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
+    store: bool | None = None
+
+
+_OURS = frozenset({"model", "messages", "stream", "stream_options", "n", "stop", "max_tokens", "max_completion_tokens"})
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """Is a checked chat request."""
+
+    model: str
+    """The name that the client asks for, and that the answer carries."""
+    messages: list[dict[str, Any]]
+    """The messages as they came, at least one."""
+    stream: bool
+    """Whether the answer comes piece by piece."""
+    include_usage: bool
+    """Whether a stream ends with a chunk that carries the usage."""
+    n: int
+    """How many choices are wanted."""
+    stop: list[str] | None
+    """Where to stop; None: nowhere."""
+    max_tokens: int | None
+    """The longest answer, in tokens: `max_completion_tokens`, else the older `max_tokens`."""
+    options: dict[str, Any]
+    """All other fields that are not null: for the hook."""
+
+
+def decode_chat_request(raw: bytes) -> ChatRequest:
+    """Return the request in a body; null counts as absent, unknown fields are kept in `options`.
+
+    Raises:
+        InputError: The body is no JSON object, or a field is missing, of the wrong type or out of bounds.
+    """
+    body = {name: value for name, value in decode_object(raw).items() if value is not None}
+    known = checked(body, _Body)
+    _check_messages(known.messages)
+    stop = [known.stop] if isinstance(known.stop, str) else known.stop
+    if stop == [""]:
+        raise InputError("'stop': a stop string must not be empty", param="stop")
+    return ChatRequest(
+        model=known.model,
+        messages=body["messages"],
+        stream=known.stream,
+        include_usage=known.stream_options is not None and known.stream_options.include_usage is True,
+        n=known.n,
+        stop=stop or None,
+        max_tokens=known.max_completion_tokens or known.max_tokens,
+        options={name: value for name, value in body.items() if name not in _OURS and not _is_default(name, value)},
+    )
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Tell whether a field says what holds anyway: clients send `tools: []` and `{"type": "text"}`."""
+    if name == "tools":
+        return value == []
+    return name == "response_format" and value.get("type") == "text"
+
+
+def _check_messages(messages: list[_Message]) -> None:
+    for position, message in enumerate(messages):
+        place = f"messages[{position}]"
+        if message.role not in ROLES:
+            raise InputError(
+                f"'{place}.role' must be one of {', '.join(ROLES)}, got {shown(message.role)}",
+                param=f"{place}.role",
+            )
+        if message.content is None and message.role != "assistant":
+            raise InputError(
+                f"'{place}.content' is missing: a message of the role {message.role!r} needs a text",
+                param=f"{place}.content",
+            )
+        if message.role == "tool" and not message.tool_call_id:
+            raise InputError(
+                f"'{place}.tool_call_id' is missing: it says which call the tool answers",
+                param=f"{place}.tool_call_id",
+            )
+        _check_parts(place, message.content)
+
+
+def _check_parts(place: str, content: str | list[str | dict[str, Any]] | None) -> None:
+    if content is None or isinstance(content, str):
+        return
+    for position, part in enumerate(content):
+        if isinstance(part, str):
+            continue
+        kind = part.get("type")
+        wrong = "type" if not isinstance(kind, str) else "text"
+        if wrong == "type" or (kind == "text" and not isinstance(part.get("text"), str)):
+            param = f"{place}.content[{position}].{wrong}"
+            raise InputError(f"{param!r} must be a string, got {shown(part.get(wrong))}", param=param)

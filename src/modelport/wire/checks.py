@@ -1,0 +1,61 @@
+"""Checks values against a type and says what is wrong as OpenAI does: the field as `param`, the value, the rule."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from modelport.values.errors import InputError
+
+T = TypeVar("T")
+
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
+_PLACE = re.compile(r"^(?P<rule>.*?)(?:, got `[^`]*`)?(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_STEP = re.compile(r"[^.\[\]]+")
+SHOWN_CHARACTERS = 80
+"""How much of a refused value a message shows."""
+
+
+def checked(body: dict[str, Any], kind: type[T]) -> T:
+    """Return a request's fields as `kind`; fields that it does not have are let through.
+
+    Raises:
+        InputError: A field is missing, has the wrong type, or is out of bounds; `param` names it.
+    """
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise _input_error(str(error), body) from None
+
+
+def _input_error(text: str, body: dict[str, Any]) -> InputError:
+    found = _PLACE.match(text)
+    path = (found["path"] or "") if found else ""
+    missing = _MISSING.match(text)
+    if missing:
+        param = f"{path}.{missing['field']}" if path else missing["field"]
+        return InputError(f"{param!r} is missing", param=param)
+    rule = found["rule"].replace("`", "") if found else text
+    rule = rule[:1].lower() + rule[1:]
+    param = path.removesuffix("[...]") or None
+    return InputError(f"{param!r}: {rule}, got {shown(_value_at(body, path))}", param=param)
+
+
+def shown(value: Any) -> str:
+    """Return a refused value for a message, cut to a few words."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _value_at(body: Any, path: str) -> Any:
+    value = body
+    for step in _STEP.findall(path):
+        if isinstance(value, dict) and step in value:
+            value = value[step]  # pyright: ignore[reportUnknownVariableType]
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):  # pyright: ignore[reportUnknownArgumentType]
+            value = value[int(step)]  # pyright: ignore[reportUnknownVariableType]
+        else:
+            break
+    return value  # pyright: ignore[reportUnknownVariableType]

@@ -1,0 +1,230 @@
+"""`modelport serve`, as a person types it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+MODELS = """
+from pathlib import Path
+from modelport import LLM
+
+class Echo(LLM):
+    chat_template: str | None = "last"
+    n: int = 100
+
+    def _call(self, prompt: str) -> str:
+        return prompt[: self.n]
+
+class Needy(Echo):
+    key: str
+
+class Unloadable(Echo):
+    def _load(self) -> None:
+        raise OSError("no weights with sk-very-secret-key")
+
+class Waiting(LLM):
+    chat_template: str | None = "last"
+
+    def _stream(self, prompt: str):
+        yield "first "
+        yield Path(prompt).read_text()
+
+class Grumpy(Echo):
+    def _unload(self) -> None:
+        print("unloaded", flush=True)
+"""
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "my_models.py").write_text(MODELS)
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> subprocess.Popen[str]:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-W", "error", "-m", "modelport", *arguments],
+                    cwd=folder,
+                    env={**os.environ, "COLUMNS": "200"},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, errors = process.communicate(timeout=30)
+    assert "Traceback" not in errors
+    return process.returncode, out, errors
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    """Read the two lines of the greeting; return the address in the first."""
+    assert process.stdout is not None
+    first, second = process.stdout.readline(), process.stdout.readline()
+    assert second.startswith("models: "), ended(process)
+    return first.split()[2]
+
+
+def answer_of(url: str, model: str, text: str, **client: Any) -> str:
+    body = {"model": model, "messages": [{"role": "user", "content": text}]}
+    reply = httpx.post(f"{url}/chat/completions", json=body, **client)
+    assert reply.status_code == 200, reply.text
+    return reply.json()["choices"][0]["message"]["content"]
+
+
+def test_a_class_is_served_with_one_word(start: Start) -> None:
+    server = start("serve", "my_models:Echo", "--port", "0")
+    url = url_of(server)
+    assert url.startswith("http://127.0.0.1:")
+    assert answer_of(url, "Echo", "hello") == "hello"
+    server.send_signal(signal.SIGTERM)
+    code, out, errors = ended(server)
+    assert (code, out, errors) == (0, "", "")
+
+
+def test_a_file_and_a_key_are_served(start: Start) -> None:
+    server = start("serve", "my_models.py:Echo", "--port", "0", "--key", "sk-1", "--key", "sk-2")
+    url = url_of(server)
+    assert httpx.get(f"{url}/models").status_code == 401
+    assert answer_of(url, "Echo", "hello", headers={"Authorization": "Bearer sk-2"}) == "hello"
+
+
+def test_a_config_is_served_and_the_command_line_wins(start: Start, folder: Path) -> None:
+    config = "models: {short: {use: 'my_models:Echo', params: {n: 2}}}\nserver: {port: 1, host: 192.0.2.1}"
+    (folder / "config.yaml").write_text(config)
+    server = start("serve", "--config", "config.yaml", "--port", "0", "--host", "localhost")
+    assert answer_of(url_of(server), "short", "hello") == "he"
+
+
+def test_on_an_open_address_a_key_is_made_and_required(start: Start) -> None:
+    server = start("serve", "my_models:Echo", "--host", "0.0.0.0", "--port", "0")
+    assert server.stdout is not None
+    url = url_of(server).replace("0.0.0.0", "127.0.0.1")
+    key = server.stdout.readline().split()[-1]
+    assert httpx.get(f"{url}/models").status_code == 401
+    assert httpx.get(f"{url}/models", headers={"x-api-key": key}).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_well_and_unloads_its_models(start: Start, number: signal.Signals) -> None:
+    server = start("serve", "my_models:Grumpy", "--port", "0")
+    url_of(server)
+    server.send_signal(number)
+    assert ended(server) == (0, "unloaded\n", "")
+
+
+def test_an_open_stream_is_finished_before_the_server_ends(start: Start, folder: Path) -> None:
+    fifo = folder / "fifo"
+    os.mkfifo(fifo)
+    server = start("serve", "my_models:Waiting", "--port", "0")
+    url = url_of(server)
+    body = {"model": "Waiting", "messages": [{"role": "user", "content": str(fifo)}], "stream": True}
+    with httpx.stream("POST", f"{url}/chat/completions", json=body) as reply:
+        assert reply.status_code == 200, reply.read()
+        lines = reply.iter_lines()
+        assert any("first" in line for line in lines)
+        server.send_signal(signal.SIGTERM)
+        fifo.write_text("last")
+        rest = list(lines)
+    assert any("last" in line for line in rest)
+    assert [line for line in rest if line][-1] == "data: [DONE]"
+    assert ended(server)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve"], "there is nothing to serve; name a model"),
+        (["serve", "--config", "nothing.yaml"], "there is no config file 'nothing.yaml'"),
+        (["serve", "--config", "bad.yaml"], "bad.yaml: 'server.prot' is no known key; did you mean 'port'?"),
+        (["serve", "--config", "empty.yaml"], "there is no model to serve"),
+        (["serve", "--config", "key.yaml"], "server.keys: a key must not be empty"),
+        (["serve", "my_models"], "write 'module:attr' or 'path/to/file.py:attr'"),
+        (["serve", "my_model:Echo"], "there is no module 'my_model'"),
+        (["serve", "my_models:Ecko"], "'my_models' has no 'Ecko'; did you mean 'Echo'?"),
+        (["serve", "my_models:Path"], "is the class Path, not a model"),
+        (["serve", "my_models:Needy"], "Needy cannot be made: field 'key' is missing"),
+        (["serve", "my_models:Echo", "--port", "70000"], "--port must be from 0 to 65535, not 70000"),
+        (["serve", "my_models:Echo", "--host", "192.0.2.1"], "cannot listen on '192.0.2.1', port "),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_status_2(
+    start: Start, folder: Path, arguments: list[str], said: str
+) -> None:
+    (folder / "bad.yaml").write_text("server: {prot: 1}")
+    (folder / "empty.yaml").write_text("")
+    (folder / "key.yaml").write_text("models: {m: {use: 'my_models:Echo'}}\nserver: {port: 0, keys: ['']}")
+    port = [] if "--port" in arguments or "--config" in arguments or len(arguments) == 1 else ["--port", "0"]
+    code, out, errors = ended(start(*arguments, *port))
+    assert (code, out) == (2, "")
+    assert errors.startswith("modelport: ")
+    assert said in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_named(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, errors = ended(start("serve", "my_models:Echo", "--port", str(port)))
+    assert code == 2
+    assert f"cannot listen on '127.0.0.1', port {port}: Address already in use" in errors
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_start(start: Start) -> None:
+    code, out, errors = ended(start("serve", "my_models:Unloadable", "--port", "0"))
+    assert (code, out) == (1, "")
+    assert "Unloadable cannot be loaded: OSError: no weights with ***" in errors
+
+
+def test_the_version_and_the_help_are_printed(start: Start) -> None:
+    from modelport import __version__
+
+    assert ended(start("--version")) == (0, f"{__version__}\n", "")
+    code, out, _ = ended(start("serve", "--help"))
+    assert code == 0
+    for option in ("--config", "--host", "--port", "--key", "MODULE:ATTR"):
+        assert option in out
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("typer", "the command line needs the extra 'cli': pip install 'modelport[cli]'"),
+        ("starlette", "the gateway needs the extra 'gateway': pip install 'modelport[gateway]'"),
+        ("uvicorn", "the gateway needs the extra 'gateway': pip install 'modelport[gateway]'"),
+        ("yaml", "the gateway needs the extra 'gateway': pip install 'modelport[gateway]'"),
+    ],
+)
+def test_a_missing_extra_is_named(folder: Path, package: str, said: str) -> None:
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['modelport', 'serve', 'my_models:Echo']; "
+        "from modelport.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=folder, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"modelport: {said}\n")

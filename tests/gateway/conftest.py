@@ -1,0 +1,149 @@
+"""An ASGI client that shows every message, and OpenAI's schemas to hold answers against."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from modelport import LLM, ChatModel, create_app
+
+SCHEMAS = json.loads((Path(__file__).parent / "openai_schemas.json").read_text(encoding="utf-8"))
+
+
+class Reply:
+    """Is one request to an ASGI app, and its answer as far as it has come."""
+
+    def __init__(self, app: Any, scope: dict[str, Any], parts: list[bytes]) -> None:
+        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        for index, part in enumerate(parts):
+            more = index < len(parts) - 1
+            self.incoming.put_nowait({"type": "http.request", "body": part, "more_body": more})
+        self.outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.messages: list[dict[str, Any]] = []
+        self.may_send = asyncio.Event()
+        self.may_send.set()
+        self.task = asyncio.create_task(app(scope, self.incoming.get, self._send))
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.messages.append(message)
+        self.outgoing.put_nowait(message)
+        await self.may_send.wait()
+
+    def disconnect(self) -> None:
+        """Leave, as a client that closes its connection."""
+        self.incoming.put_nowait({"type": "http.disconnect"})
+
+    async def next_message(self) -> dict[str, Any]:
+        """Wait for the next thing that the app sends."""
+        return await self.outgoing.get()
+
+    async def done(self) -> Reply:
+        """Wait for the app to end; what it raises is raised here."""
+        await self.task
+        return self
+
+    @property
+    def status(self) -> int:
+        return self.messages[0]["status"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.messages[0]["headers"]}
+
+    @property
+    def writes(self) -> list[bytes]:
+        return [message.get("body", b"") for message in self.messages[1:]]
+
+    @property
+    def body(self) -> bytes:
+        assert [message.get("more_body", False) for message in self.messages[1:]][-1:] == [False]
+        return b"".join(self.writes)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object; it has to be one."""
+        jsonschema.validate(self.json, {**SCHEMAS, "$ref": "#/$defs/ErrorResponse"})
+        return self.json["error"]
+
+    @property
+    def events(self) -> list[Any]:
+        """The events of a stream; `[DONE]` as it is, the others parsed."""
+        lines = self.body.decode().split("\n\n")
+        assert lines.pop() == ""
+        assert all(line.startswith("data: ") and "\n" not in line for line in lines)
+        values = [line.removeprefix("data: ") for line in lines]
+        return [value if value == "[DONE]" else json.loads(value) for value in values]
+
+    @property
+    def text(self) -> str:
+        """The text of a stream's choice 0."""
+        deltas = [event["choices"][0]["delta"] for event in self.events if event != "[DONE]" and event["choices"]]
+        return "".join(delta.get("content") or "" for delta in deltas)
+
+
+Ask = Callable[..., Reply]
+
+
+@pytest.fixture
+async def ask() -> AsyncIterator[Any]:
+    """Start a request: `ask(app, "GET", "/v1/models")`."""
+    replies: list[Reply] = []
+
+    def ask(
+        app: Any,
+        method: str,
+        path: str,
+        body: bytes | list[bytes] = b"",
+        headers: Mapping[str, str] | None = None,
+        server: tuple[str, int] | None = ("127.0.0.1", 4000),
+    ) -> Reply:
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "server": server,
+            "client": ("127.0.0.1", 50000),
+        }
+        reply = Reply(app, scope, body if isinstance(body, list) else [body])
+        replies.append(reply)
+        return reply
+
+    yield ask
+    for reply in replies:
+        assert reply.task.done(), "a request was left open"
+
+
+@pytest.fixture
+def chat(ask: Ask) -> Any:
+    """Start a chat request with a model or an app: `chat(model, "hello", stream=True)`."""
+
+    def chat(model: Any, text: str = "hello", **fields: Any) -> Reply:
+        app = create_app({"m": model}) if isinstance(model, LLM | ChatModel) else model
+        body = {"model": "m", "messages": [{"role": "user", "content": text}], **fields}
+        return ask(app, "POST", "/v1/chat/completions", json.dumps(body).encode())
+
+    return chat
+
+
+@pytest.fixture
+def conforms() -> Any:
+    """Hold a value against one of OpenAI's schemas."""
+
+    def conforms(value: Any, schema: str) -> None:
+        jsonschema.validate(value, {**SCHEMAS, "$ref": f"#/$defs/{schema}"})
+
+    return conforms

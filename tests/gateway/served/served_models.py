@@ -1,0 +1,105 @@
+"""The models that test_openai_client.py talks to, in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from modelport import LLM, CallbackManagerForLLMRun, ChatModel, CustomLLMError, Generation
+
+WAIT_SECONDS = 20
+
+
+class Flags:
+    """What a waiting model says about itself: the witness tells it to the test."""
+
+    def __init__(self) -> None:
+        self.running = threading.Event()
+        self.stopped = threading.Event()
+
+
+FLAGS = {"sync": Flags(), "async": Flags()}
+CALLS: list[str] = []
+
+
+class Echo(LLM):
+    chat_template: str | None = "last"
+
+    def _stream(self, prompt: str) -> Iterator[str]:
+        yield from prompt
+
+
+class AsyncEcho(LLM):
+    chat_template: str | None = "last"
+
+    async def _astream(self, prompt: str) -> AsyncIterator[str]:
+        for char in prompt:
+            yield char
+
+
+async_echo = AsyncEcho()
+
+
+class Failing(LLM):
+    """Fails as the prompt says: a status, `late` for an error after two pieces, else a plain exception."""
+
+    chat_template: str | None = "last"
+    password: str = "hunter2-hunter2"
+
+    def _stream(self, prompt: str) -> Iterator[str]:
+        CALLS.append(prompt)
+        if prompt.isdigit():
+            raise CustomLLMError(int(prompt), f"status {prompt}")
+        if prompt == "late":
+            yield "one "
+            yield "two "
+        raise ValueError(f"bad luck with {self.password} in /srv/models/w.bin")
+
+
+class Tools(ChatModel):
+    """Calls every tool that it is given."""
+
+    def _call(self, messages: Any, tools: Any = None) -> Generation:
+        calls = [
+            {"name": tool["function"]["name"], "args": {"place": "Ulm"}, "id": f"call-{index}"}
+            for index, tool in enumerate(tools)
+        ]
+        return Generation(tool_calls=calls)
+
+
+class Waiting(LLM):
+    """Gives one piece and then waits until it is told to stop."""
+
+    def _stream(self, prompt: str, run_manager: CallbackManagerForLLMRun) -> Iterator[str]:
+        yield "first"
+        FLAGS["sync"].running.set()
+        while not run_manager.cancelled:
+            threading.Event().wait(0.001)
+        FLAGS["sync"].stopped.set()
+
+
+class WaitingAsync(LLM):
+    async def _astream(self, prompt: str) -> AsyncIterator[str]:
+        try:
+            yield "first"
+            FLAGS["async"].running.set()
+            await asyncio.Event().wait()
+        finally:
+            FLAGS["async"].stopped.set()
+
+
+class Witness(LLM):
+    """Says what became of a waiting model, as soon as it is so: `sync running`, `async stopped`; or how many calls."""
+
+    chat_template: str | None = "last"
+
+    def _call(self, prompt: str) -> str:
+        if prompt.startswith("calls of "):
+            return str(CALLS.count(prompt.removeprefix("calls of ")))
+        name, _, what = prompt.partition(" ")
+        event: threading.Event = getattr(FLAGS[name], what)
+        seen = event.wait(WAIT_SECONDS)
+        event.clear()
+        return "yes" if seen else "no"

@@ -154,11 +154,13 @@ class Pump:
         self._future = loop.submit(self._serve(), context, done)
 
     async def _serve(self) -> None:
-        self._asked = asyncio.Queue()
-        iterator = self._make()
+        self._asked = asked = asyncio.Queue[Callable[[Any, BaseException | None], None] | None](maxsize=1)
+        iterator: AsyncIterator[Any] | None = None
         try:
-            while (deliver := await self._asked.get()) is not None:
+            while (deliver := await asked.get()) is not None:
                 try:
+                    # Made when first asked, so that whoever asks hears what the hook says of it.
+                    iterator = iterator or self._make()
                     deliver(await anext(iterator), None)
                 except StopAsyncIteration:
                     deliver(END, None)

@@ -7,13 +7,13 @@ without it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from modelport.engine.answers import arun_all, run_all
 from modelport.engine.batches import Outcome, arun_many, run_many
 from modelport.engine.call import Call
-from modelport.engine.concurrency import amap_items, map_items
+from modelport.engine.concurrency import amap_items, ends_the_task, map_items
 from modelport.engine.hooks import Hook
 from modelport.engine.streams import astream
 from modelport.values.generations import Generation, GenerationChunk
@@ -55,7 +55,7 @@ def _does_n(hook: Hook | None) -> bool:
     return hook is not None and "n" in hook.supports and not (hook.is_stream or hook.is_batch)
 
 
-async def astream_choices(call: Call, n: int) -> AsyncIterator[tuple[int, GenerationChunk]]:
+async def astream_choices(call: Call, n: int) -> AsyncGenerator[tuple[int, GenerationChunk], None]:
     """Stream n answers at once, as `(choice index, chunk)` in whatever order they come.
 
     Raises:
@@ -67,7 +67,7 @@ async def astream_choices(call: Call, n: int) -> AsyncIterator[tuple[int, Genera
                 yield 0, chunk
         return
     # Bounded by the number of choices: a slow consumer holds every choice back at its next chunk.
-    queue: asyncio.Queue[tuple[int, GenerationChunk | Exception | None]] = asyncio.Queue(maxsize=n)
+    queue: asyncio.Queue[tuple[int, GenerationChunk | BaseException | None]] = asyncio.Queue(maxsize=n)
 
     async def pump(index: int) -> None:
         try:
@@ -75,7 +75,9 @@ async def astream_choices(call: Call, n: int) -> AsyncIterator[tuple[int, Genera
                 async for chunk in chunks:
                     await queue.put((index, chunk))
             await queue.put((index, None))
-        except Exception as error:  # noqa: BLE001 - raised by the consumer
+        except BaseException as error:
+            if ends_the_task(error):
+                raise
             await queue.put((index, error))
 
     tasks = [asyncio.create_task(pump(index)) for index in range(n)]
@@ -83,7 +85,7 @@ async def astream_choices(call: Call, n: int) -> AsyncIterator[tuple[int, Genera
         open_choices = n
         while open_choices:
             index, chunk = await queue.get()
-            if isinstance(chunk, Exception):
+            if isinstance(chunk, BaseException):
                 raise chunk
             if chunk is None:
                 open_choices -= 1

@@ -72,6 +72,18 @@ def _start(
     start_job(job)
 
 
+def ends_the_task(error: BaseException) -> bool:
+    """Tell whether an exception is about the running task, not about the work in it.
+
+    A cancel that nobody asked this task for, and `SystemExit`, come from an author's code: they are the item's
+    failure, and would otherwise be lost, or end the loop.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, (KeyboardInterrupt, GeneratorExit))
+
+
 async def amap_items(
     work: Callable[[T], Awaitable[R]], items: Sequence[T], max_concurrency: int | None = None
 ) -> list[R | BaseException]:
@@ -87,7 +99,9 @@ async def amap_items(
         for position in positions:
             try:
                 results[position] = await work(items[position])
-            except Exception as error:  # noqa: BLE001 - it belongs to this slot
+            except BaseException as error:
+                if ends_the_task(error):
+                    raise
                 results[position] = error
 
     async with asyncio.TaskGroup() as group:

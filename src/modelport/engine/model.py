@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from modelport.engine.hooks import Hooks
 
@@ -11,9 +11,9 @@ from modelport.engine.hooks import Hooks
 class EngineModel(Protocol):
     """Is a model as the engine sees it; `models` has the classes that authors subclass."""
 
-    __modelport_hooks__: Hooks
-    __modelport_kind__: str
-    __modelport_serialized__: dict[str, Any]
+    __modelport_hooks__: ClassVar[Hooks]
+    __modelport_kind__: ClassVar[str]
+    __modelport_serialized__: ClassVar[dict[str, Any]]
     tags: list[str] | None
     metadata: dict[str, Any] | None
     callbacks: Sequence[Any] | None

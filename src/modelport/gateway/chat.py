@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from modelport.engine.answers import arun
 from modelport.engine.call import Call
@@ -20,7 +20,7 @@ from modelport.gateway.pump import Pump
 from modelport.registry.registry import Model
 from modelport.runs.scope import scope_of
 from modelport.values.errors import KeywordError
-from modelport.values.generations import Generation, GenerationChunk
+from modelport.values.generations import Generation
 from modelport.wire.chat_chunks import ChatChunks
 from modelport.wire.chat_request import BOOKKEEPING, ChatRequest, decode_chat_request
 from modelport.wire.chat_response import chat_completion, new_completion_id
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modelport.gateway")
 
-_Interleaved = AsyncGenerator[tuple[int, GenerationChunk], None]
 
 MUST_BE_SUPPORTED = ("tools", "response_format")
 """Options that change what an answer is: a hook that would ignore them must not get them silently."""
@@ -101,8 +100,7 @@ async def _events(call: Call, request: ChatRequest) -> AsyncGenerator[list[bytes
             async for chunk in source:
                 yield encode(0, chunk)
     else:
-        interleaved = cast("_Interleaved", astream_choices(call, request.n))
-        async with aclosing(interleaved) as source:
+        async with aclosing(astream_choices(call, request.n)) as source:
             async for index, chunk in source:
                 yield encode(index, chunk)
     yield chunks.last_events()

@@ -57,9 +57,7 @@ class EventStream:
             self._put({"event": f"on_{run.kind}_start", "data": data, **_facts(run)})
 
     def on_token(self, run: Run, chunk: Any) -> Awaitable[None] | None:
-        """Tell a model's piece; of a model at the root the consumer's own pieces are told instead."""
-        if run is self._root:
-            return None
+        """Tell a model's piece (not of a model at the root: see `on_root_piece`)."""
         if run.kind == "chat_model":
             chunk = chunk.message
         elif self._v1:

@@ -61,9 +61,9 @@ class LoopThread:
         context: contextvars.Context,
         done: Callable[[], None] | None,
     ) -> None:
-        task = self.loop.create_task(coroutine, context=context)
+        task = self.loop.create_task(_contained(coroutine), context=context)
 
-        def pass_on_result(ended: asyncio.Task[T]) -> None:
+        def pass_on_result(ended: asyncio.Task[tuple[T | None, BaseException | None]]) -> None:
             if done is not None:
                 done()
             if ended.cancelled():
@@ -72,7 +72,7 @@ class LoopThread:
             elif (error := ended.exception()) is not None:
                 _set_if_pending(future, None, error)
             else:
-                _set_if_pending(future, ended.result(), None)
+                _set_if_pending(future, *ended.result())
 
         def pass_on_cancel(cancelled: concurrent.futures.Future[T]) -> None:
             if cancelled.cancelled():
@@ -80,6 +80,14 @@ class LoopThread:
 
         task.add_done_callback(pass_on_result)
         future.add_done_callback(pass_on_cancel)
+
+
+async def _contained(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
+    """Await a coroutine; an exit that its code asks for is its caller's to see, and must not end the loop."""
+    try:
+        return await coroutine, None
+    except (SystemExit, KeyboardInterrupt) as error:
+        return None, error
 
 
 def _set_if_pending(future: concurrent.futures.Future[Any], result: Any, error: BaseException | None) -> None:

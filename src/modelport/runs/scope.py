@@ -116,10 +116,6 @@ class Scope:
             config["max_concurrency"] = self.max_concurrency
         return config
 
-    def remaining_seconds(self) -> float | None:
-        """Return how many seconds the deadline leaves, 0.0 when it has passed; None without one."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-
 
 def scope_of(config: Mapping[str, Any] | None) -> Scope | None:
     """Return the scope of a call with this config, made in the current surroundings.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -133,20 +134,15 @@ def _message_from_dict(value: dict[str, Any]) -> Message:
 def tool_call_from(call: dict[str, Any]) -> dict[str, Any]:
     """Return LangChain's flat tool call of OpenAI's `{"id", "function": {"name", "arguments"}}`, or as it is.
 
-    Raises:
-        InputError: The arguments are no JSON.
+    Arguments that are no JSON stay a text in `args`: models write such, and histories carry it back to them.
     """
     if not isinstance(call.get("function"), dict):
         return call
     function: dict[str, Any] = call["function"]
     arguments: Any = function.get("arguments") or "{}"
     if isinstance(arguments, str):
-        try:
+        with contextlib.suppress(msgspec.DecodeError):
             arguments = msgspec.json.decode(arguments)
-        except msgspec.DecodeError as error:
-            raise InputError(
-                f"the arguments {arguments!r} of a tool call are no JSON ({error})", param="messages"
-            ) from None
     return {"name": function.get("name", ""), "args": arguments, "id": call.get("id"), "type": "tool_call"}
 
 

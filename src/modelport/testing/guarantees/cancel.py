@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing, closing
 from typing import Any
 
-from modelport.engine.bridge_async import READ_AHEAD_CHUNKS
+from modelport.engine.read_ahead import READ_AHEAD_CHUNKS
 from modelport.testing import gates
 from modelport.testing.checks import NotApplicable, check, check_each_way, expect, expect_equal
 from modelport.testing.conditions import has_stream, has_sync_stream

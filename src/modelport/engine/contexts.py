@@ -59,6 +59,12 @@ class StepsInContext:
         self._run = context.run
         self._step: Any = None
 
+    def __aiter__(self) -> StepsInContext:
+        return self
+
+    def __anext__(self) -> StepsInContext:
+        return self
+
     def __await__(self) -> StepsInContext:
         step: Any = self._anext()
         self._step = step if hasattr(step, "send") else step.__await__()

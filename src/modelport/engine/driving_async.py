@@ -14,7 +14,7 @@ from modelport.engine.contexts import InContext, StepsInContext
 from modelport.engine.driving_sync import awaited
 from modelport.engine.read_ahead import ReadAhead
 from modelport.engine.reading import async_iterator_of, iterator_of
-from modelport.engine.turns import TURN, TURN_EVERY
+from modelport.engine.turns import TURN, TURN_EVERY, Turns
 from modelport.runs.scope import SCOPE
 
 
@@ -154,38 +154,22 @@ async def _pieces_elsewhere(attempt: Attempt) -> AsyncGenerator[Any, None]:
 async def _pieces_here(attempt: Attempt) -> AsyncGenerator[Any, None]:
     """Yield an async hook's pieces on the caller's loop, each step in the run's own context when there is one."""
     await attempt.acquire_async()
-    context, label, outer = attempt.context, attempt.hook.label, SCOPE.get()
+    context, outer = attempt.context, SCOPE.get()
     iterator: AsyncIterator[Any] | None = None
+    turn, turns = TURN_EVERY, Turns()
     try:
-        turn = TURN_EVERY
-        if context is None:
-            if attempt.shares_context:
-                SCOPE.set(attempt.scope)
-            iterator = async_iterator_of(attempt.invoke_hook(), label)
-            async for item in iterator:
-                yield item
-                turn -= 1
-                if not turn:
-                    turn = TURN_EVERY
-                    await TURN
-            return
-        iterator = async_iterator_of(context.run(attempt.invoke_hook), label)
-        steps = StepsInContext(iterator, context)
-        timed = attempt.deadline() is not None
-        while True:
-            try:
-                if timed:
-                    async with until(attempt.deadline(), "an async hook streamed"):
-                        item = await steps
-                else:
-                    item = await steps
-            except StopAsyncIteration:
-                return
+        if attempt.shares_context:
+            SCOPE.set(attempt.scope)
+        value = attempt.invoke_hook() if context is None else context.run(attempt.invoke_hook)
+        iterator = async_iterator_of(value, attempt.hook.label)
+        steps = iterator if context is None else StepsInContext(iterator, context)
+        async for item in steps if attempt.deadline() is None else _Timed(steps, attempt):
             yield item
             turn -= 1
             if not turn:
                 turn = TURN_EVERY
-                await TURN
+                if turns.due():
+                    await TURN
     except BaseException:
         attempt.cancel()
         raise
@@ -195,3 +179,18 @@ async def _pieces_here(attempt: Attempt) -> AsyncGenerator[Any, None]:
         if attempt.shares_context:
             SCOPE.set(outer)
         attempt.release()
+
+
+class _Timed:
+    """Is an async iterator whose every step ends at the attempt's deadline."""
+
+    def __init__(self, steps: AsyncIterator[Any], attempt: Attempt) -> None:
+        self._steps = steps
+        self._attempt = attempt
+
+    def __aiter__(self) -> _Timed:
+        return self
+
+    async def __anext__(self) -> Any:
+        async with until(self._attempt.deadline(), "an async hook streamed"):
+            return await self._steps.__anext__()

@@ -19,7 +19,7 @@ from modelport.engine.hooks import Hook
 from modelport.engine.output import Output
 from modelport.engine.reading import async_iterator_of, iterator_of
 from modelport.engine.streams import stream
-from modelport.engine.turns import TURN, TURN_EVERY
+from modelport.engine.turns import TURN, TURN_EVERY, Turns
 from modelport.runs.llm_run import SilentAsyncRun, SilentRun
 from modelport.values.generations import GenerationChunk
 
@@ -76,10 +76,10 @@ def _odd_texts(first: Any, rest: Iterator[Any], hook: Hook) -> Iterator[str]:
 
 
 async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -> AsyncGenerator[str, None]:
-    """Yield the texts of an async streaming hook, on the caller's loop; every 16 chunks the loop gets a turn."""
+    """Yield the texts of an async streaming hook, on the caller's loop, which gets its turns (`engine.turns`)."""
     manager = SilentAsyncRun()
     iterator: Any = async_iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
-    turn = TURN_EVERY
+    turn, turns = TURN_EVERY, Turns()
     odd: list[Any] | None = None
     try:
         async for piece in iterator:
@@ -95,7 +95,8 @@ async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, 
             turn -= 1
             if not turn:
                 turn = TURN_EVERY
-                await TURN
+                if turns.due():
+                    await TURN
         else:
             iterator = None  # it has ended by itself: there is nothing to close
         if odd is not None:

@@ -234,13 +234,8 @@ async def _in_context(
 ) -> AsyncGenerator[Any, None]:
     """Yield a stream's pieces, each step in a context of its own in which `scope` holds."""
     context.run(SCOPE.set, scope)
-    steps = StepsInContext(output, context)
     try:
-        while True:
-            try:
-                piece = await steps
-            except StopAsyncIteration:
-                return
+        async for piece in StepsInContext(output, context):
             yield piece
     finally:
         await InContext(aclose_quietly(output), context)

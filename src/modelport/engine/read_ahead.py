@@ -116,10 +116,10 @@ class ReadAhead:
                 self._waiter = None
                 continue
             await waiter
+        # Counted before they leave the buffer: the thread must never see them in neither place.
+        count = self._outstanding = len(self._items)
         popleft = self._items.popleft
-        ready = [popleft() for _ in range(len(self._items))]
-        self._outstanding = len(ready)
-        return ready
+        return [popleft() for _ in range(count)]
 
     async def take_before(self, deadline: Callable[[], float | None]) -> list[Any]:
         """Return what `take` does.

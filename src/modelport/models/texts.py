@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import Any
 
 from modelport.engine.answers import open_attempt
@@ -100,8 +100,9 @@ async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, 
         else:
             iterator = None  # it has ended by itself: there is nothing to close
         if odd is not None:
-            async for text in _aodd_texts(odd[0], iterator, hook):
-                yield text
+            async with aclosing(_aodd_texts(odd[0], iterator, hook)) as texts:
+                async for text in texts:
+                    yield text
     except (GeneratorExit, asyncio.CancelledError):
         manager.cancelled = True
         raise

@@ -308,3 +308,20 @@ class TestTokensOfCallHooks:
             ("AIMessageChunk", "a"),
             ("AIMessageChunk", "b"),
         ]
+
+
+async def test_a_model_called_inside_the_root_model_does_not_end_the_roots_pieces() -> None:
+    class Inner(LLM):
+        async def _acall(self, prompt: str) -> str:
+            return prompt
+
+    class Outer(LLM):
+        async def _astream(self, prompt: str) -> AsyncIterator[str]:
+            yield "a"
+            yield await Inner().ainvoke("b")
+            yield "c"
+
+    events = [event async for event in Outer().astream_events("x")]
+    pieces = [event["data"]["chunk"] for event in events if event["event"] == "on_llm_stream"]
+    assert pieces == ["a", "b", "c"]
+    assert [event["name"] for event in events if event["event"] == "on_llm_end"] == ["Inner", "Outer"]

@@ -33,7 +33,8 @@ class EventStream:
         self.waiting: deque[dict[str, Any]] = deque()
         """The events that wait for the consumer, in order; it takes them from the left."""
         self._root: Run | None = None
-        self._root_ended = False
+        self._root_model: Run | None = None
+        """The root's run while it is a model's and has not ended: its pieces are told, once each."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._waiter: asyncio.Future[None] | None = None
@@ -49,6 +50,7 @@ class EventStream:
             self._root = run
             if run.is_model:
                 # Of a model at the root the consumer's own pieces are told, not its tokens.
+                self._root_model = run
                 run.token_listeners = tuple(one for one in run.token_listeners if one is not self)
         data = {} if inputs is UNKNOWN else {"input": self._input(run)}
         if self._v1:
@@ -89,14 +91,15 @@ class EventStream:
 
     def on_root_piece(self, piece: Any) -> Awaitable[None] | None:
         """Tell a piece that the consumer of a model at the root got."""
-        root = self._root
-        if root is None or not root.is_model or self._root_ended:
+        root = self._root_model
+        if root is None:
             return None  # an answer that came whole is told by the end of its run alone
         return self.on_stream(root, piece)
 
     def on_end(self, run: Run, outputs: Any) -> None:
         """Tell what a run gave."""
-        self._root_ended = self._root_ended or run is self._root
+        if run is self._root_model:
+            self._root_model = None
         data: dict[str, Any] = {"output": self._output(run, outputs)}
         if run is not self._root and run.inputs is not UNKNOWN:
             data = {"input": self._input(run), **data} if self._v1 else {**data, "input": self._input(run)}

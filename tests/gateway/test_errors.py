@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from modelport import LLM
 from modelport.gateway.errors import reply_of, reply_of_call
-from modelport.gateway.scrubbing import Scrubber
+from modelport.models.scrubbing import Scrubber
 from modelport.values.errors import (
     AuthenticationError,
     CustomLLMError,

@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
-from modelport.gateway.scrubbing import SECRET_NAME, Scrubber
 from modelport.gateway.settings import GatewaySettings, ModelSettings, ServerSettings
+from modelport.models.scrubbing import SECRET_NAME, Scrubber
 from modelport.values.errors import InputError
 
 _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from starlette.exceptions import HTTPException
 
-from modelport.gateway.scrubbing import Scrubber
+from modelport.models.scrubbing import Scrubber
 from modelport.values.errors import InputError, ModelportError
 from modelport.wire.error_object import ErrorBody, ErrorObject, type_of_status
 

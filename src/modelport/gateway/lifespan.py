@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from modelport.gateway.scrubbing import Scrubber
+from modelport.models.scrubbing import Scrubber
 from modelport.registry.registry import Model
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from modelport.gateway.scrubbing import Scrubber
+from modelport.models.scrubbing import Scrubber
 
 
 class ModelSettings(BaseModel):

@@ -1,12 +1,17 @@
 """The one tree of errors that modelport raises.
 
     ModelportError                       500 server_error
-    ├── ModelTimeoutError (TimeoutError) 504 timeout_error
+    ├── APIStatusError                   one class for each status (status_errors.py); among them:
+    │   ├── BadRequestError              400 invalid_request_error
+    │   │   ├── InputError (ValueError)      the caller's value is wrong
+    │   │   └── KeywordError (TypeError)     a keyword that the hook does not take
+    │   ├── AuthenticationError          401 authentication_error
+    │   ├── NotFoundError                404
+    │   │   └── ModelNotFoundError (LookupError)   model_not_found
+    │   └── Timeout (TimeoutError)       408
+    │       └── ModelTimeoutError        504 the call's deadline passed
     ├── HookError (TypeError)            500 a hook returned or yielded something wrong
-    ├── InputError (ValueError)          400 invalid_request_error: the caller's value is wrong
-    ├── KeywordError (TypeError)         400 a keyword that the hook does not take
-    ├── AuthenticationError              401 authentication_error
-    ├── ModelNotFoundError (LookupError) 404 model_not_found
+    ├── OutputParserError (ValueError)   500 a model's answer is not what a parser reads
     ├── LoadError (ImportError)          500 an import path or file cannot be loaded
     ├── MissingExtraError (ImportError)  500 an optional dependency is not installed
     └── CustomLLMError                   the status its author gives it (LiteLLM's guide)
@@ -17,34 +22,33 @@ keep the hook's exception as `__cause__`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from modelport.values.status_errors import (
+    AuthenticationError,
+    BadRequestError,
+    ModelportError,
+    NotFoundError,
+    Timeout,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "CustomLLMError",
+    "HookError",
+    "InputError",
+    "KeywordError",
+    "LoadError",
+    "MissingExtraError",
+    "ModelNotFoundError",
+    "ModelTimeoutError",
+    "ModelportError",
+    "OutputParserError",
+]
 
 
-class ModelportError(Exception):
-    """Is the root of every error that modelport itself raises."""
-
-    status_code: ClassVar[int] = 500
-    """The HTTP status that a gateway answers with."""
-    type: ClassVar[str] = "server_error"
-    """OpenAI's `error.type`."""
-    code: str | None = None
-    """OpenAI's `error.code`, when there is one."""
-    param: str | None = None
-    """The request's field that is wrong (OpenAI's `error.param`), when there is one."""
-
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        if param is not None:
-            self.param = param
-        if code is not None:
-            self.code = code
-
-
-class ModelTimeoutError(ModelportError, TimeoutError):
+class ModelTimeoutError(Timeout):
     """Says that a call's deadline passed before its last chunk (guarantee 7)."""
 
     status_code = 504
-    type = "timeout_error"
     code = "timeout"
 
 
@@ -52,34 +56,28 @@ class HookError(ModelportError, TypeError):
     """Says that a hook returned or yielded something that is no text, generation or message."""
 
 
-class InputError(ModelportError, ValueError):
+class InputError(BadRequestError, ValueError):
     """Says that a value the caller gave is wrong: an input, a stop string, a config key."""
 
-    status_code = 400
-    type = "invalid_request_error"
+
+class OutputParserError(ModelportError, ValueError):
+    """Says that a model's answer is not what an output parser reads."""
+
+    def __init__(self, message: str, *, llm_output: str | None = None) -> None:
+        super().__init__(message)
+        self.llm_output = llm_output
+        """The whole answer."""
 
 
-class KeywordError(ModelportError, TypeError):
+class KeywordError(BadRequestError, TypeError):
     """Says that a call's keyword is one that the model's hook neither names nor takes by `**kwargs`."""
 
-    status_code = 400
-    type = "invalid_request_error"
     code = "unsupported_parameter"
 
 
-class AuthenticationError(ModelportError):
-    """Says that a request carries no key, or one that is not known."""
-
-    status_code = 401
-    type = "authentication_error"
-    code = "invalid_api_key"
-
-
-class ModelNotFoundError(ModelportError, LookupError):
+class ModelNotFoundError(NotFoundError, LookupError):
     """Says that no model has the requested name."""
 
-    status_code = 404
-    type = "invalid_request_error"
     code = "model_not_found"
     param = "model"
 

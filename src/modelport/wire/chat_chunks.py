@@ -8,26 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.values.generations import GenerationChunk
-from modelport.values.usage import Usage
-from modelport.wire.finish import wire_finish_reason, wire_logprobs, wire_usage
+from modelport.wire.finish import wire_logprobs, wire_usage
 from modelport.wire.json_text import encode_line
 from modelport.wire.sse import DONE, event
-from modelport.wire.tool_calls import ToolCallDeltas
+from modelport.wire.streamed_choice import StreamedChoice, has_text_beside
 
 
-class _StreamedChoice:
-    """Is one of the n answers while it streams."""
+class _EncodedChoice(StreamedChoice):
+    """Is one of the n answers, with what its events have in common."""
 
-    __slots__ = ("after_text", "before_text", "calls", "started", "usage")
+    __slots__ = ("after_text", "before_text")
 
     def __init__(self, before_text: bytes, after_text: bytes) -> None:
+        super().__init__()
         self.before_text = before_text
         """The event of a piece of text, up to the text."""
         self.after_text = after_text
         """The rest of that event."""
-        self.started = False
-        self.calls: ToolCallDeltas | None = None
-        self.usage: Usage | None = None
 
 
 class ChatChunks:
@@ -40,7 +37,7 @@ class ChatChunks:
         self._facts = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + encode_line(self._facts)[:-1] + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
-        self._choices: dict[int, _StreamedChoice] = {}
+        self._choices: dict[int, _EncodedChoice] = {}
 
     def events(self, index: int, chunk: GenerationChunk) -> list[bytes]:
         """Return the events of one chunk of the choice `index`; its last chunk carries the finish reason."""
@@ -51,25 +48,33 @@ class ChatChunks:
         if not choice.started:
             choice.started = True
             events.append(self._delta(index, {"role": "assistant", "content": ""}))
-        if chunk.tool_calls or chunk.logprobs is not None:
-            events.extend(self._rich(index, choice, chunk))
+        if (
+            chunk.tool_calls
+            or chunk.logprobs is not None
+            or (chunk.__class__ is not GenerationChunk and has_text_beside(chunk))
+        ):
+            if (delta := choice.delta(chunk)) or chunk.logprobs is not None:
+                events.append(self._delta(index, delta, logprobs=wire_logprobs(chunk.logprobs)))
         elif chunk.text:
             events.append(choice.before_text + encode_line(chunk.text) + choice.after_text)
         elif chunk.finish_reason is not None:
-            events.extend(self._end(index, choice, chunk))
+            missing, reason = choice.end(chunk)
+            if missing:
+                events.append(self._delta(index, {"tool_calls": missing}))
+            events.append(self._delta(index, {}, finish_reason=reason))
         return events
 
     def last_events(self) -> list[bytes]:
         """Return what ends the stream: the usage when the client asked for it, and `[DONE]`."""
         if not self._include_usage:
             return [DONE]
-        usage = wire_usage(choice.usage for choice in self._choices.values())
+        usage = wire_usage([choice.usage for choice in self._choices.values()])
         return [event({**self._facts, "choices": [], "usage": usage}), DONE]
 
-    def _open(self, index: int) -> _StreamedChoice:
+    def _open(self, index: int) -> _EncodedChoice:
         before = b'%s{"index":%d,"delta":{"content":' % (self._head, index)
         after = b'},"logprobs":null,"finish_reason":null}' + self._tail
-        choice = self._choices[index] = _StreamedChoice(before, after)
+        choice = self._choices[index] = _EncodedChoice(before, after)
         return choice
 
     def _delta(
@@ -77,21 +82,3 @@ class ChatChunks:
     ) -> bytes:
         entry = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         return self._head + encode_line(entry) + self._tail
-
-    def _rich(self, index: int, choice: _StreamedChoice, chunk: GenerationChunk) -> list[bytes]:
-        """Return the event of a chunk with tool calls or log probabilities."""
-        delta: dict[str, Any] = {}
-        if chunk.text:
-            delta["content"] = chunk.text
-        if chunk.tool_calls:
-            choice.calls = choice.calls or ToolCallDeltas()
-            delta["tool_calls"] = choice.calls.deltas(chunk.tool_calls)
-        return [self._delta(index, delta, logprobs=wire_logprobs(chunk.logprobs))]
-
-    def _end(self, index: int, choice: _StreamedChoice, chunk: GenerationChunk) -> list[bytes]:
-        choice.usage = chunk.usage
-        calls = choice.calls
-        missing = calls.last_deltas() if calls is not None else []
-        events = [self._delta(index, {"tool_calls": missing})] if missing else []
-        reason = wire_finish_reason(chunk.finish_reason, calls_tools=calls is not None)
-        return [*events, self._delta(index, {}, finish_reason=reason)]

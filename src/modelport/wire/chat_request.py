@@ -1,4 +1,4 @@
-"""What `POST /chat/completions` takes: OpenAI's request, checked and brought into one form."""
+"""What `POST /chat/completions` takes: OpenAI's request, checked and brought into one form; and the way back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from msgspec import Meta
 
 from modelport.values.errors import InputError
 from modelport.wire.checks import checked, shown
-from modelport.wire.json_text import decode_object
+from modelport.wire.json_text import decode_object, encode_json
+from modelport.wire.request_fields import (
+    Choices,
+    Penalty,
+    Probability,
+    Seed,
+    Stop,
+    StreamOptions,
+    Temperature,
+    Text,
+    Tokens,
+    given_fields,
+    stop_list,
+)
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 """The roles that a message may have."""
-MAX_CHOICES = 128
-"""OpenAI's bound of `n`."""
 BOOKKEEPING = frozenset(
     {
         "metadata",
@@ -29,10 +40,6 @@ BOOKKEEPING = frozenset(
     }
 )
 """Fields for whoever runs the model, which say nothing about the answer: only a hook that names one gets it."""
-
-Text = Annotated[str, Meta(min_length=1)]
-Tokens = Annotated[int, Meta(ge=1)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class _Function(msgspec.Struct):
@@ -62,26 +69,22 @@ class _ResponseFormat(msgspec.Struct):
     type: str
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
 class _Body(msgspec.Struct):
     """Says what type and bounds the known fields have; the schema is OpenAI's `CreateChatCompletionRequest`."""
 
     model: Text
     messages: Annotated[list[_Message], Meta(min_length=1)]
     stream: bool = False
-    stream_options: _StreamOptions | None = None
-    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] = 1
-    stop: str | Annotated[list[Text], Meta(max_length=4)] | None = None
+    stream_options: StreamOptions | None = None
+    n: Choices = 1
+    stop: Stop = None
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    top_p: Probability | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    seed: Seed | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     logit_bias: dict[str, int | float] | None = None
@@ -106,17 +109,17 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """The name that the client asks for, and that the answer carries."""
     messages: list[dict[str, Any]]
     """The messages as they came, at least one."""
-    stream: bool
+    stream: bool = False
     """Whether the answer comes piece by piece."""
-    include_usage: bool
+    include_usage: bool = False
     """Whether a stream ends with a chunk that carries the usage."""
-    n: int
+    n: int = 1
     """How many choices are wanted."""
-    stop: list[str] | None
+    stop: list[str] | None = None
     """Where to stop; None: nowhere."""
-    max_tokens: int | None
+    max_tokens: int | None = None
     """The longest answer, in tokens: `max_completion_tokens`, else the older `max_tokens`."""
-    options: dict[str, Any]
+    options: dict[str, Any] = {}
     """All other fields that are not null: for the hook."""
 
 
@@ -126,22 +129,40 @@ def decode_chat_request(raw: bytes) -> ChatRequest:
     Raises:
         InputError: The body is no JSON object, or a field is missing, of the wrong type or out of bounds.
     """
-    body = {name: value for name, value in decode_object(raw).items() if value is not None}
+    body = given_fields(decode_object(raw))
     known = checked(body, _Body)
     _check_messages(known.messages)
-    stop = [known.stop] if isinstance(known.stop, str) else known.stop
-    if stop == [""]:
-        raise InputError("'stop': a stop string must not be empty", param="stop")
     return ChatRequest(
         model=known.model,
         messages=body["messages"],
         stream=known.stream,
         include_usage=known.stream_options is not None and known.stream_options.include_usage is True,
         n=known.n,
-        stop=stop or None,
+        stop=stop_list(known.stop),
         max_tokens=known.max_completion_tokens or known.max_tokens,
         options={name: value for name, value in body.items() if name not in _OURS and not _is_default(name, value)},
     )
+
+
+def encode_chat_request(request: ChatRequest, *, max_tokens_field: str = "max_tokens") -> bytes:
+    """Return the body that asks another server for the same; what has OpenAI's default is left out.
+
+    Args:
+        request: What is asked; `options` cannot override its other fields.
+        max_tokens_field: "max_completion_tokens" for servers that refuse the older name.
+    """
+    body = {**request.options, "model": request.model, "messages": request.messages}
+    if request.stream:
+        body["stream"] = True
+    if request.include_usage:
+        body["stream_options"] = {"include_usage": True}
+    if request.n != 1:
+        body["n"] = request.n
+    if request.stop:
+        body["stop"] = request.stop
+    if request.max_tokens is not None:
+        body[max_tokens_field] = request.max_tokens
+    return encode_json(body)
 
 
 def _is_default(name: str, value: Any) -> bool:

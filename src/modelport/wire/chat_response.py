@@ -1,19 +1,22 @@
-"""The whole answer of a chat request."""
+"""The whole answer of a chat request, made of generations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import uuid4
 
 from modelport.values.generations import Generation
-from modelport.wire.completion import ChatCompletion, Choice, ResponseMessage
+from modelport.values.messages import ChatGeneration
+from modelport.wire.completion import ChatCompletion, Choice, ResponseMessage, ToolCall, new_completion_id
 from modelport.wire.finish import wire_finish_reason, wire_logprobs, wire_usage
+from modelport.wire.objects import plain
+from modelport.wire.streamed_choice import text_beside
 from modelport.wire.tool_calls import whole_tool_calls
 
+__all__ = ["chat_completion", "new_completion_id"]
 
-def new_completion_id() -> str:
-    """Return an id that no other answer has."""
-    return f"chatcmpl-{uuid4().hex}"
+_new_completion = plain(ChatCompletion)
+_new_choice = plain(Choice)
+_new_message = plain(ResponseMessage)
 
 
 def chat_completion(answers: Sequence[Generation], *, completion_id: str, created: int, model: str) -> ChatCompletion:
@@ -25,20 +28,32 @@ def chat_completion(answers: Sequence[Generation], *, completion_id: str, create
         created: When it was made, in seconds since 1970.
         model: The name that the client asked for.
     """
-    return ChatCompletion(
+    return _new_completion(
         id=completion_id,
         created=created,
         model=model,
         choices=[_choice(index, answer) for index, answer in enumerate(answers)],
-        usage=wire_usage(answer.usage for answer in answers),
+        usage=wire_usage([answer.usage for answer in answers]),
     )
 
 
 def _choice(index: int, answer: Generation) -> Choice:
     calls = whole_tool_calls(answer.tool_calls) if answer.tool_calls else None
-    return Choice(
+    return _new_choice(
         index=index,
-        message=ResponseMessage(content=answer.text or (None if calls else ""), tool_calls=calls),
+        message=_message(answer, calls),
         logprobs=wire_logprobs(answer.logprobs),
         finish_reason=wire_finish_reason(answer.finish_reason, calls_tools=bool(calls)),
+    )
+
+
+def _message(answer: Generation, calls: list[ToolCall] | None) -> ResponseMessage:
+    if not isinstance(answer, ChatGeneration) or not (beside := text_beside(answer.message.additional_kwargs)):
+        return _new_message(content=answer.text or (None if calls else ""), tool_calls=calls)
+    refusal = beside.get("refusal")
+    return _new_message(
+        content=answer.text or (None if calls or refusal else ""),
+        refusal=refusal,
+        reasoning_content=beside.get("reasoning_content"),
+        tool_calls=calls,
     )

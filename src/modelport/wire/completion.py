@@ -1,41 +1,32 @@
-"""OpenAI's chat completion as types; they read and write by attribute and by item."""
+"""OpenAI's chat completion: the whole answer to a chat request, which LiteLLM calls a `ModelResponse`."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
-
-def always(value: Any) -> Any:
-    """Return a field's default that is written even when nobody set another: OpenAI requires the key."""
-    return msgspec.field(default_factory=lambda: value)
+from modelport.wire.objects import WireObject, always
 
 
-class WireObject(msgspec.Struct, dict=True, omit_defaults=True, kw_only=True):
-    """Is the base of what goes over the wire: optional fields that are None are left out of the JSON."""
+def new_completion_id() -> str:
+    """Return an id that no other answer has."""
+    return f"chatcmpl-{uuid4().hex}"
 
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return getattr(self, name)
-        except AttributeError:
-            raise KeyError(name) from None
 
-    def __setitem__(self, name: str, value: Any) -> None:
-        setattr(self, name, value)
-
-    def __contains__(self, name: str) -> bool:
-        return hasattr(self, name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a field's value, `default` when there is no such field."""
-        return getattr(self, name, default)
+def now_seconds() -> int:
+    """Return the time, in seconds since 1970."""
+    return int(time.time())
 
 
 class Function(WireObject, kw_only=True):
     """Is what a tool call calls."""
 
-    name: str
+    positional = ("arguments", "name")
+
+    name: str | None = None
     """The function's name."""
     arguments: str = always("{}")
     """Its arguments as JSON text."""
@@ -44,48 +35,77 @@ class Function(WireObject, kw_only=True):
 class ToolCall(WireObject, kw_only=True):
     """Is one call that the model wants made."""
 
-    id: str
+    id: str | None = None
     """What the tool's answer refers to."""
     type: str = always("function")
-    function: Function
+    """OpenAI's kind of tool."""
+    function: Function | None = None
+    """What is called, with which arguments."""
 
 
 class ResponseMessage(WireObject, kw_only=True):
     """Is the message of one choice."""
 
+    positional = ("content", "role")
+
     role: str = always("assistant")
+    """Who speaks."""
     content: str | None = always(None)
-    """The text; null only beside tool calls."""
+    """The text; null only beside tool calls or a refusal."""
     refusal: str | None = always(None)
+    """Why the model does not answer."""
+    reasoning_content: str | None = None
+    """What the model thought before it answered, where a server gives it apart."""
     tool_calls: list[ToolCall] | None = None
+    """Calls of tools that the model wants made."""
+    function_call: Function | None = None
+    """The older form of a single tool call; never written by us."""
 
 
 class Choice(WireObject, kw_only=True):
     """Is one of the n answers."""
 
     index: int = always(0)
+    """Which of the n, from 0."""
     message: ResponseMessage = msgspec.field(default_factory=ResponseMessage)
+    """What the model says."""
     logprobs: Any = always(None)
+    """`{"content": [...], "refusal": ...}`, when they were asked for."""
     finish_reason: str = always("stop")
+    """Why it ended: stop, length, tool_calls, content_filter."""
 
 
 class CompletionUsage(WireObject, kw_only=True):
-    """Counts the tokens of all choices."""
+    """Counts the tokens of all choices; the total is not added up by itself."""
+
+    positional = ("prompt_tokens", "completion_tokens", "total_tokens")
 
     prompt_tokens: int = always(0)
+    """Tokens of the input."""
     completion_tokens: int = always(0)
+    """Tokens of the answers."""
     total_tokens: int = always(0)
+    """Both together."""
+
+
+def _one_choice() -> list[Choice]:
+    return [Choice()]
 
 
 class ChatCompletion(WireObject, kw_only=True):
-    """Is the answer to a chat request that does not stream."""
+    """Is the answer to a chat request that does not stream; made of nothing it has one empty choice."""
 
-    id: str
+    id: str = msgspec.field(default_factory=new_completion_id)
+    """Names this answer."""
     object: str = always("chat.completion")
-    created: int
+    """OpenAI's name of this type."""
+    created: int = msgspec.field(default_factory=now_seconds)
     """When the answer was made, in seconds since 1970."""
-    model: str
+    model: str | None = always(None)
     """The name that the client asked for."""
-    choices: list[Choice] = msgspec.field(default_factory=list[Choice])
+    choices: list[Choice] = msgspec.field(default_factory=_one_choice)
+    """The n answers."""
     usage: CompletionUsage | None = None
+    """The tokens that it took."""
     system_fingerprint: str | None = None
+    """Names the state of the server that answered."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, cast
 
 from modelport.values.usage import Usage
 from modelport.wire.completion import CompletionUsage
+from modelport.wire.objects import plain
+
+_new_usage = plain(CompletionUsage)
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 """The reasons that OpenAI's schema allows."""
@@ -34,13 +37,16 @@ def wire_finish_reason(reason: str | None, *, calls_tools: bool) -> str:
     return "tool_calls" if calls_tools and word == "stop" else word
 
 
-def wire_usage(usages: Iterable[Usage | None]) -> CompletionUsage:
+def wire_usage(usages: Sequence[Usage | None]) -> CompletionUsage:
     """Return the usage of a request: the prompt once, the choices' answers added up."""
-    given = [usage for usage in usages if usage is not None]
-    prompt = max((usage.prompt_tokens for usage in given), default=0)
-    completion = sum(usage.completion_tokens for usage in given)
-    total = given[0].total_tokens if len(given) == 1 else prompt + completion
-    return CompletionUsage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
+    if len(usages) == 1 and (one := usages[0]) is not None:
+        prompt, completion, total = one.prompt_tokens, one.completion_tokens, one.total_tokens
+    else:
+        given = [usage for usage in usages if usage is not None]
+        prompt = max([usage.prompt_tokens for usage in given], default=0)
+        completion = sum([usage.completion_tokens for usage in given])
+        total = given[0].total_tokens if len(given) == 1 else prompt + completion
+    return _new_usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
 
 
 def wire_logprobs(logprobs: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from modelport.wire.received import decode_response, field_of, list_of
+
 OWNER = "modelport"
 """Who owns the models: nobody the client knows."""
 
@@ -30,3 +32,13 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 def model_list(names: Iterable[str], created: int) -> ModelList:
     """Return the list of the models with these names."""
     return ModelList(data=[ModelEntry(id=name, created=created) for name in names])
+
+
+def decode_model_names(raw: bytes | str) -> list[str]:
+    """Return the names of the models that another server lists.
+
+    Raises:
+        BadResponseError: The body is no JSON object, or has no list `data`.
+    """
+    entries = list_of(decode_response(raw), "data")
+    return [name for entry in entries if isinstance(name := field_of(entry, "id"), str)]

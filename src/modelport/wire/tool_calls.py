@@ -8,6 +8,10 @@ from uuid import uuid4
 from modelport.values.generations import ToolCall as AuthorsToolCall
 from modelport.wire.completion import Function, ToolCall
 from modelport.wire.json_text import encode_json
+from modelport.wire.objects import plain
+
+_new_function = plain(Function)
+_new_call = plain(ToolCall)
 
 
 def new_call_id() -> str:
@@ -33,8 +37,8 @@ def whole_tool_calls(calls: list[AuthorsToolCall]) -> list[ToolCall]:
     found: list[ToolCall] = []
     for call in calls:
         call_id, name, arguments = parts_of(call)
-        function = Function(name=name or "", arguments=arguments or "{}")
-        found.append(ToolCall(id=call_id or new_call_id(), function=function))
+        function = _new_function(name=name or "", arguments=arguments or "{}")
+        found.append(_new_call(id=call_id or new_call_id(), function=function))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
 from typing import Any
 
@@ -130,3 +131,14 @@ def test_a_batch_hook_keeps_the_deadline_of_each_item():
     results = LateBatch().batch(["a", "b"], [{}, {"timeout": 0.02}], return_exceptions=True)
     assert results[0] == "a"
     assert isinstance(results[1], ModelTimeoutError)
+
+
+async def test_an_async_stream_that_is_always_ready_ends_at_its_deadline():
+    class Endless(LLM):
+        async def _astream(self, prompt: str) -> AsyncIterator[str]:
+            while True:
+                yield "x"
+
+    with pytest.raises(ModelTimeoutError):
+        async for _ in Endless().astream("x", {"timeout": 0.01}):
+            pass

@@ -18,11 +18,14 @@ from modelport.engine.slots import Slots
 from modelport.engine.state import ModelState, state_of
 from modelport.engine.tokens import counter_of
 from modelport.runs.listeners import listeners_for
-from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, BatchRun, CallbackManagerForLLMRun
 from modelport.runs.run import Run
 from modelport.runs.scope import SCOPE, Scope
 from modelport.values.generations import Generation, LLMResult
 from modelport.values.usage import Usage
+
+_GIVES_LISTS = frozenset({"n", "choices"})
+"""Hooks that support one of these may return a list of choices."""
 
 
 class Attempt:
@@ -75,6 +78,22 @@ class Attempt:
             self.manager.run, self.manager.scope = self.run, self.scope
             self.manager.fires = not hook.is_stream
 
+    @classmethod
+    def for_batch(cls, attempts: Sequence[Attempt]) -> Attempt:
+        """Return the attempt that calls a batch hook for all of these: with their arguments and their managers."""
+        driver = cls.__new__(cls)
+        for name in cls.__slots__:
+            setattr(driver, name, getattr(attempts[0], name))
+        driver.argument = [attempt.call.argument for attempt in attempts]
+        driver.given_manager = BatchRun([attempt.manager for attempt in attempts])
+        driver.items = attempts
+        keys = frozenset(attempt.call.key for attempt in attempts if attempt.call.key is not None)
+        if keys and driver.scope is not None and driver.context is not None:
+            driver.scope = driver.scope.copy()
+            driver.scope.leads |= keys
+            driver.context.run(SCOPE.set, driver.scope)
+        return driver
+
     @property
     def state(self) -> ModelState:
         """The framework's state of the model."""
@@ -82,6 +101,8 @@ class Attempt:
 
     def _open_run(self, is_async: bool) -> Run | None:
         model, scope = self.call.model, self.call.scope
+        if not self.call.hooks.gives_text:
+            return None  # LangChain has no callbacks for embeddings and images
         if model.callbacks:
             scope = scope or Scope()
             listeners = listeners_for(model.callbacks, scope.listeners)
@@ -117,15 +138,19 @@ class Attempt:
 
     def _inner_scope(self) -> Scope | None:
         scope = self.call.scope
-        if scope is None and self.run is None and self.slots is None:
+        takes_turns = self.slots is not None or (self.hook.is_batch and self.call.model.max_batch_size is not None)
+        key = self.call.key
+        if scope is None and self.run is None and not takes_turns and key is None:
             return None
         inner = (scope or Scope()).inside(self.run)
         if self.run is not None and scope is not None:
             inner.listeners = scope.listeners  # the model's own `callbacks` field is not inherited
         elif self.run is not None:
             inner.listeners = ()
-        if self.slots is not None:
+        if takes_turns:
             inner.held |= {id(self.state)}
+        if key is not None:
+            inner.leads |= {key}
         return inner
 
     @property
@@ -179,9 +204,7 @@ class Attempt:
         scope = self.call.scope
         if scope is None:
             return None
-        if self.output.started or scope.first_token_deadline is None:
-            return scope.deadline
-        return min(scope.first_token_deadline, scope.deadline or scope.first_token_deadline)
+        return scope.next_deadline(started=self.output.started)
 
     def is_late(self) -> bool:
         """Tell whether this item's own deadline has passed."""
@@ -237,7 +260,7 @@ class Attempt:
         """Take what a value hook returned: of a batch hook the one slot, of a list of choices the first."""
         if self.hook.is_batch:
             value = single_result(value, self.hook.label)
-        elif isinstance(value, list) and value and "n" in self.hook.supports:
+        elif isinstance(value, list) and value and not self.hook.supports.isdisjoint(_GIVES_LISTS):
             value, *self.more = cast("list[Any]", value)
         self.output.push(value)
         self.output.finish()
@@ -270,6 +293,8 @@ class Attempt:
         output["token_usage"] = usage.to_token_usage()
         if self.run is not None and self.run.cancelled:
             output["cancelled"] = True
+        if self.run is not None and self.run.cached:
+            output["cached"] = True
         return LLMResult([list(answers)], output)
 
     def partial_result(self) -> LLMResult:

@@ -10,16 +10,19 @@ from typing import Any
 
 from modelport.engine.answers import arun, run
 from modelport.engine.attempt import Attempt
+from modelport.engine.batcher import batcher_for
 from modelport.engine.bridge_sync import timed_out
+from modelport.engine.caching import Lookup, lookup_for
 from modelport.engine.call import Call
 from modelport.engine.concurrency import amap_items, map_items
 from modelport.engine.driving_async import avalue_of
 from modelport.engine.driving_sync import value_of
+from modelport.engine.flights import Turn
 from modelport.engine.hooks import Hook
 from modelport.engine.lifecycle import aload, load
 from modelport.engine.reading import results_of
+from modelport.engine.replaying import areplay, replay
 from modelport.engine.telling import is_cut_short
-from modelport.runs.llm_run import BatchRun
 from modelport.values.generations import Generation
 
 Outcome = Generation | BaseException
@@ -33,11 +36,39 @@ def run_many(calls: Sequence[Call], max_concurrency: int | None = None) -> list[
     hook = calls[0].hooks.many
     if hook is None:
         return map_items(run, calls, max_concurrency)
-    load(calls[0].model)
-    outcomes: list[Outcome] = []
-    for part in _parts(calls):
-        outcomes += _run_part(part, hook)
-    return outcomes
+    lookups = [lookup_for(call) for call in calls]
+    if not any(lookups):
+        return _run_many(calls, hook)
+    found: list[Any] = [None] * len(calls)
+    try:
+        turns = [Turn.ALONE if lookup is None else lookup.look() for lookup in lookups]
+        asked = [place for place, turn in enumerate(turns) if turn in (Turn.LEAD, Turn.ALONE)]
+        for place, outcome in zip(asked, _run_many([calls[place] for place in asked], hook), strict=True):
+            found[place], lookup = outcome, lookups[place]
+            if lookup is not None and not isinstance(outcome, BaseException):
+                lookup.store([outcome], None)
+    finally:
+        for lookup in lookups:
+            if lookup is not None:
+                lookup.end()
+    # What was there is told; what another call was finding is there by now, or is found by `run`.
+    places = [place for place in range(len(calls)) if found[place] is None]
+    hits = map_items(lambda place: _replayed(calls[place], lookups[place]), places, max_concurrency)
+    for place, outcome in zip(places, hits, strict=True):
+        found[place] = outcome
+    return found
+
+
+def _replayed(call: Call, lookup: Lookup | None) -> Generation:
+    if lookup is None or lookup.entry is None:
+        return run(call)
+    return replay(call, lookup.entry, call.hooks.many)[0]
+
+
+async def _areplayed(call: Call, lookup: Lookup | None) -> Generation:
+    if lookup is None or lookup.entry is None:
+        return await arun(call)
+    return (await areplay(call, lookup.entry, call.hooks.async_many))[0]
 
 
 async def arun_many(calls: Sequence[Call], max_concurrency: int | None = None) -> list[Outcome]:
@@ -47,34 +78,42 @@ async def arun_many(calls: Sequence[Call], max_concurrency: int | None = None) -
     hook = calls[0].hooks.async_many
     if hook is None:
         return await amap_items(arun, calls, max_concurrency)
-    await aload(calls[0].model)
-    outcomes: list[Outcome] = []
-    for part in _parts(calls):
-        outcomes += await _arun_part(part, hook)
-    return outcomes
+    lookups = [lookup_for(call) for call in calls]
+    if not any(lookups):
+        return await _arun_many(calls, hook)
+    found: list[Any] = [None] * len(calls)
+    try:
+        turns = [Turn.ALONE if lookup is None else await lookup.alook() for lookup in lookups]
+        asked = [place for place, turn in enumerate(turns) if turn in (Turn.LEAD, Turn.ALONE)]
+        for place, outcome in zip(asked, await _arun_many([calls[place] for place in asked], hook), strict=True):
+            found[place], lookup = outcome, lookups[place]
+            if lookup is not None and not isinstance(outcome, BaseException):
+                await lookup.astore([outcome], None)
+    finally:
+        for lookup in lookups:
+            if lookup is not None:
+                lookup.end()
+    places = [place for place in range(len(calls)) if found[place] is None]
+    hits = await amap_items(lambda place: _areplayed(calls[place], lookups[place]), places, max_concurrency)
+    for place, outcome in zip(places, hits, strict=True):
+        found[place] = outcome
+    return found
 
 
-def _parts(calls: Sequence[Call]) -> list[Sequence[Call]]:
-    size = calls[0].model.max_batch_size or len(calls)
-    return [calls[start : start + size] for start in range(0, len(calls), size)]
-
-
-def _run_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
-    """Run one hook call for all its items; the first item's attempt drives it."""
+def _run_many(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
+    """Answer calls by the batch hook, telling each item's run."""
+    if not calls:
+        return []
+    load(calls[0].model)
     attempts = [Attempt(call, hook, is_async=False) for call in calls]
-    driver = _driver(attempts)
     for attempt in attempts:
         if attempt.run is not None:
             attempt.run.start(attempt.call.argument)
-    try:
-        results = results_of(value_of(driver), len(calls), hook.label)
-    except BaseException as error:  # noqa: BLE001 - every item of this hook call shares it
-        results = [error] * len(calls)
     outcomes: list[Outcome] = []
-    for attempt, result in zip(attempts, results, strict=True):
+    for attempt, result in zip(attempts, _results(attempts, hook), strict=True):
         outcome = _outcome(attempt, result)
         if attempt.run is not None:
-            if isinstance(outcome, Generation):
+            if not isinstance(outcome, BaseException):
                 attempt.run.end(attempt.llm_result(outcome))
             elif is_cut_short(outcome, attempt.deadline()):
                 attempt.run.cancelled = True
@@ -85,23 +124,19 @@ def _run_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
     return _without_interrupts(outcomes)
 
 
-async def _arun_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
+async def _arun_many(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
+    if not calls:
+        return []
+    await aload(calls[0].model)
     attempts = [Attempt(call, hook, is_async=True) for call in calls]
-    driver = _driver(attempts)
     for attempt in attempts:
         if attempt.run is not None:
             await attempt.run.astart(attempt.call.argument)
-    try:
-        results = results_of(await avalue_of(driver), len(calls), hook.label)
-    except BaseException as error:  # noqa: BLE001 - every item of this hook call shares it
-        for attempt in attempts:
-            attempt.cancel()
-        results = [error] * len(calls)
     outcomes: list[Outcome] = []
-    for attempt, result in zip(attempts, results, strict=True):
+    for attempt, result in zip(attempts, await _aresults(attempts, hook), strict=True):
         outcome = _outcome(attempt, result)
         if attempt.run is not None:
-            if isinstance(outcome, Generation):
+            if not isinstance(outcome, BaseException):
                 await attempt.run.aend(attempt.llm_result(outcome))
             elif is_cut_short(outcome, attempt.deadline()):
                 attempt.run.cancelled = True
@@ -112,13 +147,44 @@ async def _arun_part(calls: Sequence[Call], hook: Hook) -> list[Outcome]:
     return _without_interrupts(outcomes)
 
 
-def _driver(attempts: Sequence[Attempt]) -> Attempt:
-    """Return the attempt that calls the hook with all items' arguments and managers."""
-    driver = attempts[0]
-    driver.argument = [attempt.call.argument for attempt in attempts]
-    driver.given_manager = BatchRun([attempt.manager for attempt in attempts])
-    driver.items = attempts
-    return driver
+def _results(attempts: Sequence[Attempt], hook: Hook) -> list[Any]:
+    """Return each item's slot of a hook's result, or the exception that it gets."""
+    results: list[Any] = []
+    try:
+        batcher = batcher_for(attempts[0].call, hook, is_async=False)
+        if batcher is not None:
+            return batcher.answer(attempts)
+        for part in _parts(attempts):
+            try:
+                results += results_of(value_of(Attempt.for_batch(part)), len(part), hook.label)
+            except Exception as error:  # noqa: BLE001 - every item of this hook call shares it
+                results += [error] * len(part)
+    except BaseException as error:  # noqa: BLE001 - it ends the whole call, once every item's run has ended
+        results += [error] * (len(attempts) - len(results))
+    return results
+
+
+async def _aresults(attempts: Sequence[Attempt], hook: Hook) -> list[Any]:
+    results: list[Any] = []
+    try:
+        batcher = batcher_for(attempts[0].call, hook, is_async=True)
+        if batcher is not None:
+            return await batcher.answer_async(attempts)
+        for part in _parts(attempts):
+            try:
+                results += results_of(await avalue_of(Attempt.for_batch(part)), len(part), hook.label)
+            except Exception as error:  # noqa: BLE001 - every item of this hook call shares it
+                results += [error] * len(part)
+    except BaseException as error:  # noqa: BLE001 - it ends the whole call, once every item's run has ended
+        for attempt in attempts:
+            attempt.cancel()
+        results += [error] * (len(attempts) - len(results))
+    return results
+
+
+def _parts(attempts: Sequence[Attempt]) -> list[Sequence[Attempt]]:
+    size = attempts[0].call.model.max_batch_size or len(attempts)
+    return [attempts[start : start + size] for start in range(0, len(attempts), size)]
 
 
 def _outcome(attempt: Attempt, result: Any) -> Outcome:

@@ -99,11 +99,17 @@ async def iterate_on_other_loop(
 
 @contextlib.asynccontextmanager
 async def until(deadline: float | None, what: str) -> AsyncGenerator[None, None]:
-    """Cancel the body when the deadline passes and raise `ModelTimeoutError`."""
+    """Cancel the body when the deadline passes and raise `ModelTimeoutError`.
+
+    A body that never suspends cannot be cancelled: of steps like that, the first one after the deadline is refused.
+    """
     if deadline is None:
         yield
         return
-    timer = asyncio.timeout(seconds_until(deadline))
+    seconds = seconds_until(deadline)
+    if not seconds:
+        raise timed_out(what)
+    timer = asyncio.timeout(seconds)
     try:
         async with timer:
             yield

@@ -23,7 +23,7 @@ Choices = list[Generation] | BaseException
 
 
 def _spread(calls: Sequence[Call], n: int) -> list[Call]:
-    return [call for call in calls for _ in range(n)]
+    return [call.for_choice(index) for call in calls for index in range(n)]
 
 
 def _gather(outcomes: Sequence[Outcome], n: int) -> list[Choices]:
@@ -36,22 +36,47 @@ def _gather(outcomes: Sequence[Outcome], n: int) -> list[Choices]:
     return groups
 
 
+def _may_give_choices(hook: Hook | None) -> bool:
+    """Tell whether one call of the hook may give several choices without being asked: a handler's may."""
+    return hook is not None and "choices" in hook.supports
+
+
+def _gather_lists(outcomes: Sequence[list[Generation] | BaseException], n: int) -> list[Choices]:
+    """Group the outcomes of each call; a first one that has n choices already is taken as the n."""
+    groups: list[Choices] = []
+    for start in range(0, len(outcomes), n):
+        group = outcomes[start : start + n]
+        first = group[0]
+        if not isinstance(first, BaseException) and len(first) >= n:
+            groups.append(first[:n])
+            continue
+        failure = next((one for one in group if isinstance(one, BaseException)), None)
+        groups.append(failure if failure is not None else [one[0] for one in group if isinstance(one, list)])
+    return groups
+
+
 def run_choices(calls: Sequence[Call], n: int, max_concurrency: int | None = None) -> list[Choices]:
     """Answer each call n times; results are in the calls' order, failures in their slots."""
-    if calls and _does_n(calls[0].hooks.answer):
+    if calls and _does_n(calls[0], calls[0].hooks.answer, calls[0].hooks.many):
         return map_items(lambda call: run_all(call.with_n(n)), calls, max_concurrency)
+    if calls and _may_give_choices(calls[0].hooks.answer):
+        return _gather_lists(map_items(run_all, _spread(calls, n), max_concurrency), n)
     return _gather(run_many(_spread(calls, n), max_concurrency), n)
 
 
 async def arun_choices(calls: Sequence[Call], n: int, max_concurrency: int | None = None) -> list[Choices]:
     """Answer each call n times on the running loop, as `run_choices` does."""
-    if calls and _does_n(calls[0].hooks.async_answer):
+    if calls and _does_n(calls[0], calls[0].hooks.async_answer, calls[0].hooks.async_many):
         return await amap_items(lambda call: arun_all(call.with_n(n)), calls, max_concurrency)
+    if calls and _may_give_choices(calls[0].hooks.async_answer):
+        return _gather_lists(await amap_items(arun_all, _spread(calls, n), max_concurrency), n)
     return _gather(await arun_many(_spread(calls, n), max_concurrency), n)
 
 
-def _does_n(hook: Hook | None) -> bool:
+def _does_n(call: Call, hook: Hook | None, many: Hook | None) -> bool:
     """Tell whether one call of the hook gives n choices: it supports `n`, and is neither a stream nor a batch."""
+    if many is not None and call.model.max_batch_size is not None:
+        return False  # single answers go through the batch hook
     return hook is not None and "n" in hook.supports and not (hook.is_stream or hook.is_batch)
 
 
@@ -71,7 +96,7 @@ async def astream_choices(call: Call, n: int) -> AsyncGenerator[tuple[int, Gener
 
     async def pump(index: int) -> None:
         try:
-            async with aclosing(astream(call)) as chunks:  # type: ignore[type-var]
+            async with aclosing(astream(call.for_choice(index))) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
                     await queue.put((index, chunk))
             await queue.put((index, None))

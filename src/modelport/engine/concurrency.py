@@ -9,11 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from modelport.engine.threads import start_job
+from modelport.runs.loops import holds_up_a_loop
 
 T = TypeVar("T")
 R = TypeVar("R")
+_HOLDS_UP: contextvars.ContextVar[bool] = contextvars.ContextVar("modelport_holds_up", default=False)
 BATCH_THREADS = 32
 """How many threads one sync batch uses when nothing bounds it."""
+
+
+def may_hold_up_a_loop() -> bool:
+    """Tell whether an event loop may stand still while the calling code waits: here, or where its batch was asked."""
+    return holds_up_a_loop() or _HOLDS_UP.get()
 
 
 def map_items(
@@ -43,10 +50,14 @@ def map_items(
                 results[position] = error
 
     others = min(len(items), max_concurrency or BATCH_THREADS) - 1
+    holds_up = others > 0 and holds_up_a_loop()
     failures: list[BaseException] = []
     done = [threading.Event() for _ in range(others)]
     for event in done:
-        _start(serve, contextvars.copy_context(), failures, event)
+        context = contextvars.copy_context()
+        if holds_up:
+            context.run(_HOLDS_UP.set, True)
+        _start(serve, context, failures, event)
     try:
         serve()
         for event in done:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from modelport.values.errors import KeywordError
+from typing_extensions import override
 
-HookName = Literal["_call", "_acall", "_stream", "_astream", "_batch", "_abatch"]
-HOOK_NAMES: tuple[HookName, ...] = ("_call", "_acall", "_stream", "_astream", "_batch", "_abatch")
-"""The six hooks; any one of them makes a model."""
+from modelport.engine.hook_sets import HookForm, HookSet
+from modelport.engine.reading import shown
+from modelport.values.errors import HookError, KeywordError
+
 OPTIONAL_NAMES = ("_llm_type", "_identifying_params", "_count_tokens", "_load", "_unload")
 """What an author may define besides hooks."""
-ANSWER_ORDER: tuple[HookName, ...] = ("_call", "_stream", "_acall", "_astream", "_batch", "_abatch")
-"""Which hook gives one answer to a sync caller: the first that the class has."""
-ASYNC_ANSWER_ORDER: tuple[HookName, ...] = ("_acall", "_astream", "_call", "_stream", "_abatch", "_batch")
-"""Which hook gives one answer to an async caller."""
-FEATURES = frozenset({"n", "max_tokens", "tools", "response_format"})
-"""What a hook may support: by naming the parameter, or by the class's `supports`."""
 _OURS = frozenset({"stop", "run_manager", "include_stop"})
 
 
@@ -32,6 +27,7 @@ class Hook:
         "is_batch",
         "is_stream",
         "name",
+        "shown_name",
         "names",
         "supports",
         "takes_any",
@@ -39,17 +35,19 @@ class Hook:
         "takes_stop",
     )
 
-    def __init__(self, cls_name: str, name: HookName, signature: inspect.Signature, supports: frozenset[str]) -> None:
+    def __init__(self, cls: type, form: HookForm, signature: inspect.Signature, features: frozenset[str]) -> None:
         parameters = list(signature.parameters.values())[2:]
-        self.cls_name = cls_name
-        self.name = name
-        self.is_async = name in ("_acall", "_astream", "_abatch")
-        self.is_stream = name in ("_stream", "_astream")
-        self.is_batch = name in ("_batch", "_abatch")
+        self.cls_name = cls.__name__
+        self.name = form.name
+        self.shown_name: str = getattr(cls, "__modelport_method_names__", {}).get(form.name, form.name)
+        """What its author calls it: a handler's methods have LiteLLM's names."""
+        self.is_async = form.is_async
+        self.is_stream = form.is_stream
+        self.is_batch = form.is_batch
         self.names = frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
         """Every keyword that the hook names."""
-        self.supports = supports | (self.names & FEATURES)
-        """Which of n, max_tokens, tools, response_format it does by itself."""
+        self.supports: frozenset[str] = frozenset(getattr(cls, "supports", ())) | (self.names & features)
+        """Which of its kind's features it does by itself: n, max_tokens, tools, response_format."""
         self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         """Whether it has `**kwargs`."""
         self.takes_stop = "stop" in self.names
@@ -58,7 +56,7 @@ class Hook:
     @property
     def label(self) -> str:
         """`Class._hook`, as error messages name it."""
-        return f"{self.cls_name}.{self.name}"
+        return f"{self.cls_name}.{self.shown_name}"
 
     def takes(self, keyword: str) -> bool:
         """Tell whether a call's keyword reaches the hook."""
@@ -98,6 +96,33 @@ class Hook:
                 raise KeywordError(f"{self.label} does not take the keyword {keyword!r}; {hint}", param=keyword)
 
 
+class ReadHook(Hook):
+    """Is a hook whose value is read where the hook ran: to make vectors or images plain takes its thread's time."""
+
+    __slots__ = ("_read",)
+
+    def __init__(
+        self,
+        cls: type,
+        form: HookForm,
+        signature: inspect.Signature,
+        features: frozenset[str],
+        read: Callable[[Any, Any, str], Any],
+    ) -> None:
+        super().__init__(cls, form, signature, features)
+        self._read = read
+
+    @override
+    def bind(self, model: Any, argument: Any, stop: list[str] | None, manager: Any, kwargs: Mapping[str, Any]) -> Any:
+        value = super().bind(model, argument, stop, manager, kwargs)
+        return self._awaited(value, argument) if self.is_async else self._read(value, argument, self.label)
+
+    async def _awaited(self, value: Any, argument: Any) -> Any:
+        if not inspect.isawaitable(value):
+            raise HookError(f"{self.label} returned {shown(value)}; it must be an `async def`")
+        return self._read(await value, argument, self.label)
+
+
 class Hooks:
     """Is the table of a class's hooks, and which of them answers which way to call."""
 
@@ -107,6 +132,7 @@ class Hooks:
         "astream",
         "async_answer",
         "async_many",
+        "gives_text",
         "many",
         "needs_load",
         "plain",
@@ -115,21 +141,23 @@ class Hooks:
         "stream",
     )
 
-    def __init__(self, cls: type, present: dict[HookName, Hook]) -> None:
+    def __init__(self, cls: type, present: dict[str, Hook], hook_set: HookSet) -> None:
         self.present = present
         """The hooks that the class has."""
-        self.answer = _first(present, ANSWER_ORDER)
+        self.answer = _first(present, hook_set.answer)
         """Gives one answer to a sync caller."""
-        self.async_answer = _first(present, ASYNC_ANSWER_ORDER)
+        self.async_answer = _first(present, hook_set.async_answer)
         """Gives one answer to an async caller."""
-        self.stream = _first(present, ("_stream", "_astream"))
+        self.stream = _first(present, hook_set.stream)
         """Streams to a sync caller; None: one chunk of one answer."""
-        self.astream = _first(present, ("_astream", "_stream"))
+        self.astream = _first(present, hook_set.astream)
         """Streams to an async caller; None: one chunk of one answer."""
-        self.many = _first(present, ("_batch", "_abatch"))
+        self.many = _first(present, hook_set.many)
         """Answers many prompts of a sync caller; None: concurrent single answers."""
-        self.async_many = _first(present, ("_abatch", "_batch"))
+        self.async_many = _first(present, hook_set.async_many)
         """Answers many prompts of an async caller; None: concurrent single answers."""
+        self.gives_text = hook_set.read is None
+        """Whether answers are text or messages; else they are values of their own, which no run tells of."""
         self.defined = frozenset(name for name in OPTIONAL_NAMES if _defines(cls, name))
         """Which of the optional names the class has: asked once here, for a missing attribute is slow to miss."""
         self.needs_load = "_load" in self.defined
@@ -146,51 +174,52 @@ def _defines(cls: type, name: str) -> bool:
     return name in private or any(name in ancestor.__dict__ for ancestor in cls.__mro__)
 
 
-def _first(present: Mapping[HookName, Hook], order: tuple[HookName, ...]) -> Hook | None:
+def _first(present: Mapping[str, Hook], order: tuple[str, ...]) -> Hook | None:
     return next((present[name] for name in order if name in present), None)
 
 
-def find_hooks(cls: type, base: type, first_parameter: str) -> Hooks:
+def find_hooks(cls: type, base: type, hook_set: HookSet) -> Hooks:
     """Read the hooks of `cls` that are not those of the framework's class `base`.
 
     Args:
         cls: The author's class.
         base: The framework's class, whose own attributes are no hooks.
-        first_parameter: The word for the input: "prompt" or "messages". Batch hooks of a text model take "prompts".
+        hook_set: The hooks that this kind of model may have.
 
     Raises:
-        TypeError: A method has a hook's name but not its first parameter.
+        TypeError: A method has a hook's name but not its first parameters.
     """
-    present: dict[HookName, Hook] = {}
-    for name in HOOK_NAMES:
-        method = getattr(cls, name, None)
-        if method is None or method is getattr(base, name, None):
+    present: dict[str, Hook] = {}
+    for form in hook_set.forms:
+        method = getattr(cls, form.name, None)
+        if method is None or method is getattr(base, form.name, None):
             continue
-        expected = "prompts" if first_parameter == "prompt" and name in ("_batch", "_abatch") else first_parameter
-        signature = _checked_signature(cls, name, method, expected)
-        present[name] = Hook(cls.__name__, name, signature, frozenset(getattr(cls, "supports", ())))
-    return Hooks(cls, present)
+        signature = _checked_signature(cls, form, method)
+        if hook_set.read is None:
+            present[form.name] = Hook(cls, form, signature, hook_set.features)
+        else:
+            present[form.name] = ReadHook(cls, form, signature, hook_set.features, hook_set.read)
+    return Hooks(cls, present, hook_set)
 
 
-def _checked_signature(cls: type, name: str, method: Callable[..., Any], expected: str) -> inspect.Signature:
+def _checked_signature(cls: type, form: HookForm, method: Callable[..., Any]) -> inspect.Signature:
     if not callable(method):
-        raise TypeError(
-            f"{cls.__name__}.{name} is {method!r}, not a method; hooks are methods: {example(name, expected)}"
-        )
+        raise TypeError(f"{cls.__name__}.{form.name} is {method!r}, not a method; hooks are methods: {form.example}")
     signature = inspect.signature(method)
-    parameters = list(signature.parameters.values())
-    first = parameters[1] if len(parameters) > 1 else None
-    fits = first is not None and (first.name == expected or first.kind is first.VAR_POSITIONAL)
-    if not fits:
+    parameters = list(signature.parameters.values())[1:]
+    expected, *beside = form.parameters
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    wrong = ""
+    first = parameters[0] if parameters else None
+    if first is None or (first.name != expected and first.kind is not first.VAR_POSITIONAL):
+        wrong = f"its first parameter after self is not {expected!r}"
+    elif not takes_any and not named.issuperset(beside):
+        wrong = f"it takes no {', '.join(repr(name) for name in beside if name not in named)}"
+    if wrong:
         given = f"({', '.join(signature.parameters)})"
         raise TypeError(
-            f"{cls.__name__}.{name}{given} is named like a hook, but its first parameter after self is not "
-            f"{expected!r}; write {example(name, expected)}, or give the method another name"
+            f"{cls.__name__}.{form.name}{given} is named like a hook, but {wrong}; write {form.example}, or give the "
+            f"method another name"
         )
     return signature
-
-
-def example(name: str, parameter: str) -> str:
-    """Return how a hook's definition starts, for error messages."""
-    prefix = "async def" if name in ("_acall", "_astream", "_abatch") else "def"
-    return f"`{prefix} {name}(self, {parameter}, stop=None, run_manager=None, **kwargs)`"

@@ -18,8 +18,15 @@ class EngineModel(Protocol):
     metadata: dict[str, Any] | None
     callbacks: Sequence[Any] | None
     max_concurrency: int | None
+    cache: Any
     max_batch_size: int | None
+    max_wait_ms: float
     include_stop: bool
+
+    @classmethod
+    def author_fields(cls) -> list[str]:
+        """Return the names of the fields that the author declared."""
+        ...
 
     def get_name(self) -> str:
         """Return the name that runs carry."""

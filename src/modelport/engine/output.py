@@ -20,9 +20,13 @@ from modelport.values.messages import (
     AIMessageChunk,
     ChatGeneration,
     ChatGenerationChunk,
+    invalid_tool_calls_from_chunks,
+    join_kwargs,
     tool_calls_from_chunks,
 )
 from modelport.values.usage import Usage
+
+_INVALID = "invalid_tool_call"
 
 
 class Output:
@@ -192,19 +196,20 @@ class Output:
     def _whole_tool_calls(self) -> list[ToolCall]:
         whole = [call for call in self._tool_calls if isinstance(call.get("args"), dict)]
         fragments = [call for call in self._tool_calls if not isinstance(call.get("args"), dict)]
-        return [*whole, *tool_calls_from_chunks(fragments)]
+        return [*whole, *tool_calls_from_chunks(fragments), *invalid_tool_calls_from_chunks(fragments)]
 
     def _message(self, text: str, reason: str, usage: Usage, calls: list[ToolCall], name: str) -> AIMessage:
         extra: dict[str, Any] = {}
         for chunk in self._chunks:
-            extra.update(chunk.additional_kwargs)
+            extra = join_kwargs(extra, chunk.additional_kwargs) if chunk.additional_kwargs else extra
         parts = [part for chunk in self._chunks if isinstance(chunk.content, list) for part in chunk.content]
         ids = [chunk.id for chunk in self._chunks if chunk.id]
         return AIMessage(
             content=parts or text,
             id=ids[0] if ids else None,
             additional_kwargs=extra,
-            tool_calls=calls,
+            tool_calls=[call for call in calls if call.get("type") != _INVALID],
+            invalid_tool_calls=[call for call in calls if call.get("type") == _INVALID],
             usage_metadata=usage.to_usage_metadata(),
             response_metadata=facts_of(reason, usage, name, self.logprobs),
         )

@@ -106,15 +106,17 @@ def _wrong(value: Any, label: str) -> str:
     expected = (
         "str, bytes, GenerationChunk or AIMessageChunk" if what == "yielded" else "str, bytes, Generation or AIMessage"
     )
-    hint = ""
+    is_stream = inspect.isgenerator(value) or inspect.isasyncgen(value)
+    hint = "; a hook that yields is `_stream` or `_astream`" if is_stream else hint_for(value)
+    return f"{label} {what} {shown(value)}; it must give {expected}{hint}"
+
+
+def hint_for(value: Any) -> str:
+    """Return what the author of a hook that returned such a value may have forgotten."""
     if inspect.iscoroutine(value):
         value.close()
-        hint = "; is an `await` missing, or should the hook be the async one?"
-    elif inspect.isgenerator(value) or inspect.isasyncgen(value):
-        hint = "; a hook that yields is `_stream` or `_astream`"
-    elif value is None:
-        hint = "; is a `return` missing?"
-    return f"{label} {what} {shown(value)}; it must give {expected}{hint}"
+        return "; is an `await` missing, or should the hook be the async one?"
+    return "; is a `return` missing?" if value is None else ""
 
 
 def shown(value: Any) -> str:
@@ -164,7 +166,7 @@ def single_result(value: Any, label: str) -> Any:
         HookError: The hook returned no list of one.
     """
     result = results_of(value, 1, label)[0]
-    if isinstance(result, Exception):
+    if isinstance(result, BaseException):
         raise result
     return result
 

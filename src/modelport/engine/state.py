@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from modelport.engine.slots import Slots
 from modelport.runs.loops import LoopThread
@@ -23,7 +24,19 @@ _generation = 0
 class ModelState:
     """Is the framework's own state of one model."""
 
-    __slots__ = ("generation", "load_lock", "loaded", "loading", "lock", "loop", "said", "slots", "workers")
+    __slots__ = (
+        "batcher",
+        "generation",
+        "load_lock",
+        "loaded",
+        "loading",
+        "lock",
+        "loop",
+        "said",
+        "slots",
+        "token",
+        "workers",
+    )
 
     def __init__(self) -> None:
         self.generation = _generation
@@ -37,10 +50,14 @@ class ModelState:
         """The slots of `max_concurrency`; None without a limit."""
         self.workers: Slots | None = None
         """The slots of bridging threads; None until one is needed."""
+        self.batcher: Any = None
+        """The `Batcher` of single answers; None until one is needed."""
         self.loop: LoopThread | None = None
         """The loop of a `single_loop` model; None until one is needed."""
         self.loaded = False
         """Whether `_load` has run."""
+        self.token = uuid4().hex
+        """Names this one instance, in this process and beside any other."""
         self.said: set[str] = set()
         """What has been logged once already."""
 

@@ -6,31 +6,21 @@ reason and the usage of the whole answer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from typing import Any
 
 from modelport.engine.answers import arun, open_attempt, run
+from modelport.engine.caching import Lookup, lookup_for
 from modelport.engine.call import Call
 from modelport.engine.driving_async import apieces_of
 from modelport.engine.driving_sync import pieces_of
 from modelport.engine.lifecycle import aload, load
 from modelport.engine.output import last_chunk
-from modelport.engine.reading import chunk_of_message
+from modelport.engine.replaying import areplay_stream, as_stream, replay_stream
 from modelport.engine.telling import Telling
 from modelport.values.generations import Generation, GenerationChunk
-from modelport.values.messages import ChatGeneration, ChatGenerationChunk
-
-
-def as_stream(answer: Generation) -> list[GenerationChunk]:
-    """Return a whole answer as a stream of at most one chunk of text, and the last chunk."""
-    last = last_chunk(answer)
-    if isinstance(answer, ChatGeneration):
-        message = chunk_of_message(answer.message)
-        message = type(message)(content=message.content, tool_calls=message.tool_calls, id=message.id)
-        whole: GenerationChunk = ChatGenerationChunk(answer.text, tool_calls=answer.tool_calls, message=message)
-        return [whole, last] if answer.message.content or answer.tool_calls else [last]
-    return [GenerationChunk(answer.text, logprobs=answer.logprobs), last] if answer.text else [last]
 
 
 def stream(call: Call) -> Generator[GenerationChunk, None, None]:
@@ -42,8 +32,35 @@ def stream(call: Call) -> Generator[GenerationChunk, None, None]:
         Exception: Whatever the hook raised, unchanged.
     """
     if call.hooks.stream is None:
-        yield from as_stream(run(call))
-        return
+        return _yielded(call)
+    lookup = lookup_for(call)
+    return _stream(call) if lookup is None else _looked_up(call, lookup)
+
+
+def _yielded(call: Call) -> Generator[GenerationChunk, None, None]:
+    yield from as_stream(run(call))
+
+
+def _looked_up(call: Call, lookup: Lookup) -> Generator[GenerationChunk, None, None]:
+    """Stream what the cache has; else stream from the hook and keep it, when the consumer stays to the end."""
+    with lookup:
+        if lookup.entry is None:
+            answers: list[Generation] = []
+            pieces: list[GenerationChunk] = []
+            with closing(_stream(call, answers)) as chunks:
+                for chunk in chunks:
+                    if answers:
+                        lookup.store(answers, pieces)
+                    pieces.append(chunk)
+                    lookup.park(time.monotonic())
+                    yield chunk
+                    lookup.park(None)
+            return
+    yield from replay_stream(call, lookup.entry)
+
+
+def _stream(call: Call, found: list[Generation] | None = None) -> Generator[GenerationChunk, None, None]:
+    """Stream from the hook; `found` gets the whole answer before the last chunk is yielded."""
     load(call.model)
     attempt = open_attempt(call, call.hooks.stream, is_async=False)
     output, push = attempt.output, attempt.output.push
@@ -65,6 +82,8 @@ def stream(call: Call) -> Generator[GenerationChunk, None, None]:
                 telling.tell(rest)
                 yield rest
         telling.answers = [attempt.answer()]
+        if found is not None:
+            found += telling.answers
         last = last_chunk(telling.answers[0])
         if call.chat:
             telling.tell(last)
@@ -73,12 +92,44 @@ def stream(call: Call) -> Generator[GenerationChunk, None, None]:
 
 def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
     """Stream one answer on the running loop; raises as `stream` does."""
-    return _whole(call, texts=False) if call.hooks.astream is None else _astream(call, texts=False)
+    return _astream_of(call, texts=False)
 
 
 def astream_texts(call: Call) -> AsyncGenerator[str, None]:
     """Stream the texts of one answer, none empty, on the running loop; raises as `stream` does."""
-    return _whole(call, texts=True) if call.hooks.astream is None else _astream(call, texts=True)
+    return _astream_of(call, texts=True)
+
+
+def _astream_of(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
+    if call.hooks.astream is None:
+        return _whole(call, texts=texts)
+    lookup = lookup_for(call)
+    return _astream(call, texts=texts) if lookup is None else _alooked_up(call, lookup, texts=texts)
+
+
+async def _alooked_up(call: Call, lookup: Lookup, *, texts: bool) -> AsyncGenerator[Any, None]:
+    async with lookup:
+        if lookup.entry is None:
+            answers: list[Generation] = []
+            pieces: list[GenerationChunk] = []
+            async with aclosing(_astream(call, texts=False, found=answers)) as chunks:
+                async for chunk in chunks:
+                    if answers:
+                        await lookup.astore(answers, pieces)
+                    pieces.append(chunk)
+                    lookup.park(time.monotonic())
+                    if not texts:
+                        yield chunk
+                    elif chunk.text:
+                        yield chunk.text
+                    lookup.park(None)
+            return
+    async with aclosing(areplay_stream(call, lookup.entry)) as chunks:
+        async for chunk in chunks:
+            if not texts:
+                yield chunk
+            elif chunk.text:
+                yield chunk.text
 
 
 async def _whole(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
@@ -87,7 +138,7 @@ async def _whole(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
             yield chunk.text if texts else chunk
 
 
-async def _astream(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
+async def _astream(call: Call, *, texts: bool, found: list[Generation] | None = None) -> AsyncGenerator[Any, None]:
     """Stream chunks or texts: a generator that only turned one into the other would cost a frame per token."""
     await aload(call.model)
     attempt = open_attempt(call, call.hooks.astream, is_async=True)
@@ -115,6 +166,8 @@ async def _astream(call: Call, *, texts: bool) -> AsyncGenerator[Any, None]:
                 await telling.atell(rest)
                 yield rest.text if texts else rest
         telling.answers = [attempt.answer()]
+        if found is not None:
+            found += telling.answers
         last = last_chunk(telling.answers[0])
         if call.chat:
             await telling.atell(last)

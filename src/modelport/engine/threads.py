@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from modelport.runs.loops import as_deep_as_here
+
 IDLE_SECONDS = 10.0
 """How long a thread waits for more work before it ends."""
 
@@ -50,6 +52,7 @@ _idle: list[_Thread] = []
 
 def start_job(job: Callable[[], None]) -> None:
     """Run a job in a daemon thread, an idle one when there is one; the job must not raise."""
+    job = as_deep_as_here(job)
     with _lock:
         thread = _idle.pop() if _idle else None
     if thread is not None:

@@ -94,7 +94,11 @@ class CallbackListener:
 
     def on_end(self, run: Run, outputs: Any) -> Pending:
         """Call `on_llm_end` or `on_chain_end`."""
-        facts = {**run.facts(), "cancelled": True} if run.cancelled else run.facts()
+        facts = run.facts()
+        if run.cancelled:
+            facts["cancelled"] = True
+        if run.cached:
+            facts["cached"] = True
         if run.is_model:
             return None if self._ignores(run.kind) else self._call(run, "on_llm_end", outputs, **facts)
         return None if self._ignores("chain") else self._call(run, "on_chain_end", outputs, **facts)

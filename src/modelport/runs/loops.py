@@ -13,6 +13,7 @@ import contextvars
 import os
 import threading
 import time
+from asyncio import _get_running_loop  # pyright: ignore[reportPrivateUsage] - asyncio exports it; asking costs nothing
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -108,6 +109,33 @@ class _Place(threading.local):
 _place = _Place()
 _loops: list[LoopThread] = []
 _lock = threading.Lock()
+
+
+def holds_up_a_loop() -> bool:
+    """Tell whether an event loop stands still while the calling thread waits.
+
+    So it is in a coroutine that calls sync code, and in the threads that such code uses on a background loop.
+    """
+    return _place.depth > 0 or _get_running_loop() is not None
+
+
+def as_deep_as_here(job: Callable[[], None]) -> Callable[[], None]:
+    """Return a job that, in whatever thread, sits as deep in background loops as the thread that starts it.
+
+    That thread may wait for the job: a loop below it would wait for itself.
+    """
+    depth = _place.depth
+    if not depth:
+        return job
+
+    def deeper() -> None:
+        before, _place.depth = _place.depth, depth
+        try:
+            job()
+        finally:
+            _place.depth = before
+
+    return deeper
 
 
 def background_loop() -> LoopThread:

@@ -26,6 +26,7 @@ class Run:
         "_call_facts",
         "_id_text",
         "_parent_ids",
+        "cached",
         "cancelled",
         "event_facts",
         "id",
@@ -73,6 +74,8 @@ class Run:
         """Whether listeners are awaited on the caller's loop."""
         self.cancelled = False
         """Whether the run was cut short by its consumer, a cancel or a deadline."""
+        self.cached = False
+        """Whether the answer came from the cache, not from the model."""
         self.inputs: Any = UNKNOWN
         """What the run was given."""
         self.event_facts: dict[str, Any] | None = None

@@ -32,6 +32,7 @@ class Scope:
         "deadline",
         "first_token_deadline",
         "held",
+        "leads",
         "listeners",
         "max_concurrency",
         "metadata",
@@ -60,6 +61,8 @@ class Scope:
         """When the first chunk must have come, on the same clock."""
         self.held: frozenset[int] = frozenset()
         """Ids of the model states whose slot the calling code holds: calls to those models take no second one."""
+        self.leads: frozenset[str] = frozenset()
+        """Keys of the answers that the calling code is finding for the cache: a call for one would wait for itself."""
         self.owns_context: bool = False
         """Whether the context that the next call runs in is that call's alone: it needs no other, then."""
         self.max_concurrency: int | None = None
@@ -76,7 +79,7 @@ class Scope:
         new = Scope.__new__(Scope)
         new.listeners, new.parent, new.tags = self.listeners, self.parent, self.tags
         new.step_tags, new.metadata, new.deadline = self.step_tags, self.metadata, self.deadline
-        new.first_token_deadline, new.held = self.first_token_deadline, self.held
+        new.first_token_deadline, new.held, new.leads = self.first_token_deadline, self.held, self.leads
         new.max_concurrency, new.configurable = self.max_concurrency, self.configurable
         new.run_name, new.run_id = self.run_name, self.run_id
         new.owns_context = self.owns_context
@@ -102,6 +105,12 @@ class Scope:
         new = self.copy()
         new.listeners = listeners_for(handlers, self.listeners)
         return new
+
+    def next_deadline(self, *, started: bool) -> float | None:
+        """Return until when the next chunk must come; of the first one it may be earlier."""
+        if started or self.first_token_deadline is None:
+            return self.deadline
+        return _earlier(self.first_token_deadline, self.deadline)
 
     def as_config(self) -> dict[str, Any]:
         """Return this scope as a config, for a step or a function that takes one."""
@@ -134,6 +143,7 @@ def scope_of(config: Mapping[str, Any] | None) -> Scope | None:
         scope, handlers = callbacks.copy(), None
         if ambient is not None:
             scope.held |= ambient.held
+            scope.leads |= ambient.leads
             scope.deadline = _earlier(scope.deadline, ambient.deadline)
     else:
         scope, handlers = (ambient.inside(None) if ambient is not None else Scope()), callbacks

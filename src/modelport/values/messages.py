@@ -58,6 +58,8 @@ class AIMessage(Message, frozen=True, repr_omit_defaults=True):
     content: Content = ""
     tool_calls: list[ToolCall] = []
     """Calls of tools that the model wants made: `{"name", "args", "id", "type": "tool_call"}`."""
+    invalid_tool_calls: list[ToolCall] = []
+    """Calls of a whole answer whose arguments are no JSON object: `args` is their text, `error` says so."""
     usage_metadata: dict[str, int] | None = None
     """`{"input_tokens", "output_tokens", "total_tokens"}`."""
     response_metadata: dict[str, Any] = {}
@@ -82,7 +84,7 @@ class AIMessageChunk(AIMessage, frozen=True, repr_omit_defaults=True):
             content=_join_content(self.content, other.content),
             name=self.name or other.name,
             id=self.id or other.id,
-            additional_kwargs={**self.additional_kwargs, **other.additional_kwargs},
+            additional_kwargs=join_kwargs(self.additional_kwargs, other.additional_kwargs),
             tool_calls=[*whole, *tool_calls_from_chunks(fragments)],
             usage_metadata=other.usage_metadata or self.usage_metadata,
             response_metadata={**self.response_metadata, **other.response_metadata},
@@ -98,6 +100,7 @@ class AIMessageChunk(AIMessage, frozen=True, repr_omit_defaults=True):
             id=self.id,
             additional_kwargs=self.additional_kwargs,
             tool_calls=self.tool_calls or tool_calls_from_chunks(self.tool_call_chunks),
+            invalid_tool_calls=self.invalid_tool_calls or invalid_tool_calls_from_chunks(self.tool_call_chunks),
             usage_metadata=self.usage_metadata,
             response_metadata=self.response_metadata,
         )
@@ -127,6 +130,16 @@ class ChatGenerationChunk(GenerationChunk, repr_omit_defaults=True, kw_only=True
 
     message: AIMessageChunk
     """The piece as a message."""
+
+
+def join_kwargs(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    """Return the free facts of two pieces of one message: texts (`reasoning_content`) are joined, others replaced."""
+    joined = {**left, **right}
+    for name, value in right.items():
+        before = left.get(name)
+        if isinstance(value, str) and isinstance(before, str):
+            joined[name] = before + value
+    return joined
 
 
 def text_of(content: Content) -> str:
@@ -185,12 +198,33 @@ def tool_calls_from_chunks(chunks: list[ToolCall]) -> list[ToolCall]:
     """Return the tool calls whose fragments are complete JSON objects; the unfinished ones are left out."""
     calls: list[ToolCall] = []
     for chunk in merge_tool_call_chunks(chunks):
-        args = chunk.get("args")
-        if isinstance(args, str):
-            try:
-                args = msgspec.json.decode(args or "{}")
-            except msgspec.DecodeError:
-                continue
-        if isinstance(args, dict) and chunk.get("name"):
+        args = _arguments(chunk)
+        if args is not None and chunk.get("name"):
             calls.append({"name": chunk["name"], "args": args, "id": chunk.get("id"), "type": "tool_call"})
     return calls
+
+
+def invalid_tool_calls_from_chunks(chunks: list[ToolCall]) -> list[ToolCall]:
+    """Return the tool calls of an ended answer that `tool_calls_from_chunks` leaves out, with what there is of them."""
+    return [
+        {
+            "name": chunk.get("name"),
+            "args": chunk.get("args"),
+            "id": chunk.get("id"),
+            "error": "the arguments are no JSON object" if chunk.get("name") else "the call names no tool",
+            "type": "invalid_tool_call",
+        }
+        for chunk in merge_tool_call_chunks(chunks)
+        if _arguments(chunk) is None or not chunk.get("name")
+    ]
+
+
+def _arguments(chunk: ToolCall) -> dict[str, Any] | None:
+    """Return a merged call's arguments, None when they are no JSON object."""
+    args = chunk.get("args")
+    if args is None or isinstance(args, str):
+        try:
+            args = msgspec.json.decode(args or "{}")
+        except msgspec.DecodeError:
+            return None
+    return cast("dict[str, Any]", args) if isinstance(args, dict) else None

@@ -190,8 +190,8 @@ def message_to_dict(message: Message) -> dict[str, Any]:
         entry["name"] = message.name
     if isinstance(message, ToolMessage):
         entry["tool_call_id"] = message.tool_call_id
-    if isinstance(message, AIMessage) and message.tool_calls:
-        entry["tool_calls"] = [tool_call_to_dict(call) for call in message.tool_calls]
+    if isinstance(message, AIMessage) and (calls := [*message.tool_calls, *message.invalid_tool_calls]):
+        entry["tool_calls"] = [tool_call_to_dict(call) for call in calls]
     return entry
 
 

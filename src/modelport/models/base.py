@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from typing_extensions import override
 
-from modelport.engine.hooks import HOOK_NAMES, Hooks, find_hooks
+from modelport.engine.cache import Cache
+from modelport.engine.hook_sets import HookSet
+from modelport.engine.hooks import Hooks, find_hooks
 from modelport.engine.lifecycle import aload, aunload, load, unload
 from modelport.models.construction import check_fields, construction_error, no_hook, unknown_argument
 from modelport.models.secrets import known_secrets, scrub
+from modelport.models.templates import check_chat_template
 from modelport.runs.listeners import listeners_for
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AuthoredModel(BaseModel):
-    """Is the part that `LLM` and `ChatModel` share; authors subclass those."""
+    """Is the part that `LLM`, `ChatModel`, `EmbeddingModel` and `ImageModel` share; authors subclass those."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -40,7 +43,7 @@ class AuthoredModel(BaseModel):
     __modelport_hooks__: ClassVar[Hooks]
     __modelport_kind__: ClassVar[str]
     __modelport_serialized__: ClassVar[dict[str, Any]]
-    __modelport_parameter__: ClassVar[str]
+    __modelport_hook_set__: ClassVar[HookSet]
 
     name: str | None = Field(default=None, repr=False)
     """The name that events and callbacks carry; the class's name when None."""
@@ -50,22 +53,35 @@ class AuthoredModel(BaseModel):
     """Facts about this model's runs."""
     callbacks: Sequence[Any] | None = Field(default=None, repr=False)
     """Handlers that hear of this model's runs."""
+    cache: bool | Cache | None = Field(default=None, repr=False)
+    """Where equal calls find the answer of the first: True: the process's own memory; or an `LRUCache`, a
+    `SQLiteCache`, a `Cache` of your own."""
     max_concurrency: int | None = Field(default=None, ge=1, repr=False)
     """How many hook calls run at once, on every face, open streams included; None: no limit on direct calls."""
     max_batch_size: int | None = Field(default=None, ge=1, repr=False)
-    """How many prompts one `_batch` call gets at most; None: all."""
+    """How many prompts one `_batch` call gets at most, of a `batch` and of concurrent single calls; None: all of a
+    `batch`, and single calls are not put together."""
+    max_wait_ms: float = Field(default=0, ge=0, allow_inf_nan=False, repr=False)
+    """How long an idle model waits for company before it takes a single call, in milliseconds; 0: not at all."""
     chat_template: str | None = Field(default=None, repr=False)
-    """How a text model answers chat: None flattens to `System: …`; `last` takes the last message's text."""
+    """How a text model sees a chat: None flattens it to `System: …`; or `chatml`, `llama3`, `gemma`, `mistral`, `last`
+    (the last message's text); or a Jinja2 template, as tokenizers have it."""
     include_stop: bool = Field(default=True, repr=False)
     """Whether answers include the stop string that ended them (the custom LLM guide); calls may say otherwise."""
 
+    @field_validator("chat_template")
+    @classmethod
+    def _known_template(cls, value: str | None) -> str | None:
+        check_chat_template(value)
+        return value
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        parameter = getattr(cls, "__modelport_parameter__", None)
-        if parameter is None:
+        hook_set = getattr(cls, "__modelport_hook_set__", None)
+        if hook_set is None:
             return
         base: type[AuthoredModel] = next(
-            ancestor for ancestor in cls.__mro__ if "__modelport_parameter__" in ancestor.__dict__
+            ancestor for ancestor in cls.__mro__ if "__modelport_hook_set__" in ancestor.__dict__
         )
         cls.__modelport_serialized__ = {
             "lc": 1,
@@ -81,12 +97,12 @@ class AuthoredModel(BaseModel):
                     f"`_call(self, prompt, stop=None, run_manager=None, **kwargs)` for one prompt, or "
                     f"`_batch(self, prompts, …)` for many"
                 )
-        cls.__modelport_hooks__ = find_hooks(cls, base, parameter)
+        cls.__modelport_hooks__ = find_hooks(cls, base, hook_set)
 
     def __init__(self, /, **data: Any) -> None:
         cls = type(self)
         if not cls.__modelport_hooks__.present:
-            raise no_hook(cls, HOOK_NAMES, cls.__modelport_parameter__)
+            raise no_hook(cls, cls.__modelport_hook_set__.forms)
         try:
             super().__init__(**data)
         except ValidationError as error:
@@ -173,6 +189,20 @@ class AuthoredModel(BaseModel):
     async def aunload(self) -> None:
         """Run `_unload` without blocking the loop; the next call loads again."""
         await aunload(cast("EngineModel", self))
+
+    def with_params(self, **fields: Any) -> Self:
+        """Return a copy of this model with some fields changed; this model stays as it is.
+
+        The copy shares the other fields' values and the private attributes (a client, loaded weights). It has slots and
+        a queue of its own, and is loaded anew before its first call, unless only the framework's fields were changed.
+
+        Raises:
+            TypeError: A name is no field; the message names the nearest.
+            ValueError: A value is wrong; the message names the field.
+        """
+        from modelport.models.params import copy_with
+
+        return copy_with(self, fields, FRAMEWORK_FIELDS)
 
 
 FRAMEWORK_FIELDS = frozenset(AuthoredModel.model_fields)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from modelport.engine.answers import arun, run
+from modelport.engine.hook_sets import CHAT_HOOKS, HookSet
 from modelport.models.base import AuthoredModel
 from modelport.models.chunks import achunk_messages, chunk_messages
 from modelport.models.many import Many
@@ -29,7 +30,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
     """
 
     __modelport_kind__: ClassVar[str] = "chat_model"
-    __modelport_parameter__: ClassVar[str] = "messages"
+    __modelport_hook_set__: ClassVar[HookSet] = CHAT_HOOKS
 
     def argument_of(self, value: Any) -> list[Message]:
         """Return the messages of what a caller gives; a text is one human message.

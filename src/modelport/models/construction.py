@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+    from modelport.engine.hook_sets import HookForm
 
 
 def construction_error(cls: type, fields: Iterable[str], error: ValidationError) -> Exception:
@@ -32,7 +34,7 @@ def construction_error(cls: type, fields: Iterable[str], error: ValidationError)
 def unknown_argument(cls: type, name: str, fields: Iterable[str]) -> str:
     """Return the message for an argument that is no field."""
     known = list(fields)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, [*known, *getattr(cls, "model_fields", ())], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"its fields are {', '.join(known) or 'none'}"
     return f"{cls.__name__} has no field {name!r}; {hint}"
 
@@ -45,11 +47,11 @@ def _line(detail: Mapping[str, Any]) -> str:
     return f"field {place!r}: {message[:1].lower()}{message[1:]}"
 
 
-def no_hook(cls: type, hooks: Iterable[str], parameter: str) -> TypeError:
+def no_hook(cls: type, forms: Sequence[HookForm]) -> TypeError:
     """Return the error of a class that has none of the hooks."""
+    names, example = ", ".join(form.name for form in forms), forms[0].example.rstrip("`")
     return TypeError(
-        f"{cls.__name__} has no hook, so it cannot answer; define one of {', '.join(hooks)}, for example "
-        f"`def _call(self, {parameter}, stop=None, run_manager=None, **kwargs): …`"
+        f"{cls.__name__} has no hook, so it cannot answer; define one of {names}, for example {example}: …`"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from modelport.engine.answers import arun, run
+from modelport.engine.hook_sets import TEXT_HOOKS, HookSet
 from modelport.engine.streams import astream_texts
 from modelport.models.base import AuthoredModel
 from modelport.models.many import Many
@@ -19,7 +20,7 @@ from modelport.runs.scope import SCOPE, scope_of
 from modelport.values.errors import InputError
 from modelport.values.generations import Generation
 from modelport.values.messages import Message
-from modelport.values.prompt_values import PromptInput, StringPromptValue, messages_from
+from modelport.values.prompt_values import PromptInput, StringPromptValue, flatten_messages, messages_from
 
 
 class LLM(AuthoredModel, Many[PromptInput, str]):
@@ -30,10 +31,12 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     """
 
     __modelport_kind__: ClassVar[str] = "llm"
-    __modelport_parameter__: ClassVar[str] = "prompt"
+    __modelport_hook_set__: ClassVar[HookSet] = TEXT_HOOKS
 
     def argument_of(self, value: Any) -> str:
         """Return the prompt of what a caller gives: a text, a prompt value, or messages by the chat template.
+
+        A class's fields `bos_token` and `eos_token`, when it has them, are the template's.
 
         Raises:
             InputError: It is none of these.
@@ -44,7 +47,11 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
             return value.text
         if isinstance(value, Message):
             raise InputError(f"one message is no prompt; give a list: [{value!r}]")
-        return apply_chat_template(self.chat_template, messages_from(value))
+        messages = messages_from(value)
+        if self.chat_template is None:
+            return flatten_messages(messages)
+        bos, eos = (getattr(self, name, None) or "" for name in ("bos_token", "eos_token"))
+        return apply_chat_template(self.chat_template, messages, bos_token=bos, eos_token=eos)
 
     @override
     def result_of(self, answer: Generation) -> str:
@@ -60,6 +67,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
             and SCOPE.get() is None
             and self.callbacks is None
             and self.max_concurrency is None
+            and self.cache is None
+            and (self.max_batch_size is None or self.__modelport_hooks__.many is None)
         )
 
     @override

@@ -30,7 +30,8 @@ FOREIGN_PACKAGES = {
     "prometheus_client": {"gateway"},
     "yaml": {"gateway"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"cli", "runnables"},
+    "netext": {"runnables"},
     "openai": set[str](),
 }
 """Which floors may import a package that is not a core dependency."""
@@ -90,6 +91,8 @@ def test_a_function_stays_within_80_lines(module: Path) -> None:
 
 @by_module
 def test_a_name_says_what_a_thing_is(module: Path) -> None:
+    if module.is_relative_to(PACKAGE / "integrations" / "litellm"):
+        return  # LiteLLM's own names: modules are where its users look for them
     classes = {node.name for node in ast.walk(parsed(module)) if isinstance(node, ast.ClassDef)}
     names = (classes - NAMES_OF_THE_GUIDE) | set(module.relative_to(PACKAGE).with_suffix("").parts)
     assert {name for name in names if words_of(name) & FORBIDDEN_WORDS} == set()

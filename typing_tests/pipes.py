@@ -16,12 +16,17 @@ from modelport import (
     LLMResult,
     PromptTemplate,
     Runnable,
+    RunnableBranch,
     RunnableConfig,
     RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
     RunnableSequence,
     StrOutputParser,
 )
+from modelport.runnables.assign import RunnableAssign
 from modelport.runnables.binding import RunnableBinding
+from modelport.runnables.pick import RunnablePick
 from modelport.values.prompt_values import PromptInput, StringPromptValue
 
 
@@ -115,6 +120,39 @@ def functions() -> None:
     step: RunnableLambda[str, int] = RunnableLambda(len)
     assert_type(llm | step, RunnableSequence[PromptInput, int])
     assert_type(step.invoke("hi"), int)
+
+
+async def dicts() -> None:
+    """A dict in a pipe gives a dict; so does a parallel."""
+    assert_type(prompt | {"a": llm, "b": len}, RunnableSequence[Any, dict[str, Any]])
+    assert_type({"q": question_of} | prompt | llm, RunnableSequence[Any, str])
+    assert_type(({"q": question_of} | prompt).invoke("hi"), ChatPromptValue)
+    assert_type(llm | {"a": {"b": len}} | question_of, RunnableSequence[PromptInput, Any])
+    assert_type(RunnableParallel(a=llm, b=len), RunnableParallel[Any])
+    assert_type(RunnableParallel({"a": llm}).invoke("hi"), dict[str, Any])
+    assert_type(await (prompt | RunnableParallel(a=llm)).ainvoke({}), dict[str, Any])
+    for piece in RunnableParallel(a=llm).stream("hi"):
+        assert_type(piece, dict[str, Any])
+    assert_type({"a": llm} | Length(), RunnableSequence[Any, int])
+
+
+def passthroughs() -> None:
+    """A passthrough gives what it takes; `assign` gives dicts, `pick` what nobody knows."""
+    assert_type(RunnablePassthrough(), RunnablePassthrough[Any])
+    assert_type(llm | RunnablePassthrough[str](), RunnableSequence[PromptInput, str])
+    assert_type(RunnablePassthrough[int]().invoke(4), int)
+    assert_type(RunnablePassthrough.assign(a=llm), RunnableAssign)
+    assert_type(RunnablePassthrough.assign(a=llm).invoke({"q": "hi"}), dict[str, Any])
+    assert_type(RunnablePassthrough.pick("a"), RunnablePick)
+    assert_type((prompt | {"a": llm}).assign(b=len), RunnableSequence[Any, dict[str, Any]])
+    assert_type((prompt | {"a": llm}).pick("a"), RunnableSequence[Any, Any])
+
+
+def branches() -> None:
+    """A branch is as typed as its author says."""
+    assert_type(RunnableBranch((len, llm), llm), RunnableBranch[Any, Any])
+    assert_type(RunnableBranch[str, str]((len, llm), llm).invoke("hi"), str)
+    assert_type(RunnableBranch[str, str]((len, llm), llm) | Length(), RunnableSequence[str, int])
 
 
 def bound() -> None:

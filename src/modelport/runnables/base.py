@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from modelport.engine.batches import raise_first
 from modelport.engine.concurrency import amap_items, map_items
 from modelport.engine.workers import call_in_worker
+from modelport.runnables.composing import Composing, In, Out
+from modelport.runnables.describing import Describing
+from modelport.runnables.eventful import Eventful
 from modelport.runnables.joining import ajoined, joined
 from modelport.runs.scope import scope_of
 from modelport.values.errors import InputError
 
 if TYPE_CHECKING:
-    from modelport.runnables.binding import RunnableBinding
-    from modelport.runnables.sequence import RunnableSequence
+    from modelport.runnables.parts import Parts
     from modelport.runs.config import RunnableConfig
 
-In = TypeVar("In", contravariant=True)
-Out = TypeVar("Out", covariant=True)
-Other = TypeVar("Other")
-Config = Any
-"""What `config` is at run time: a `RunnableConfig`, one for each input of a batch, or None."""
+
+Given = TypeVar("Given")
 
 
-class Runnable(Generic[In, Out]):
+class Runnable(Composing[In, Out], Describing, Eventful[In]):
     """Is anything with `invoke`; the other ways to call follow from it, and a subclass may do them better."""
 
     __slots__ = ()
@@ -40,9 +39,42 @@ class Runnable(Generic[In, Out]):
         """
         return False
 
+    @property
+    def batches_at_once(self) -> bool:
+        """Whether `batch` answers many inputs better than as many `invoke` would: by one call of a `_batch` hook.
+
+        A sequence hands such a step all items of its batch together. So it does with a class of other people that has
+        a `batch` of its own.
+        """
+        return cast("Any", type(self)).batch is not Runnable.batch  # pyright: ignore[reportUnknownMemberType]
+
     def get_name(self) -> str:
         """Return the name that events and callbacks carry: the field `name`, else the class's name."""
         return getattr(self, "name", None) or type(self).__name__
+
+    @property
+    def InputType(self) -> Any:  # noqa: N802 - LangChain's name
+        """The type of the input: of a chain its first step's, else the class's type argument, `Any` without one."""
+        from modelport.runnables.type_hints import types_of_class
+
+        parts = self.__modelport_parts__()
+        if parts is not None and parts.shape == "sequence":
+            return parts.arms[0].runnable.InputType
+        return types_of_class(type(self), Runnable)[0]
+
+    @property
+    def OutputType(self) -> Any:  # noqa: N802 - LangChain's name
+        """The type of the output: of a chain its last step's, else the class's type argument, `Any` without one."""
+        from modelport.runnables.type_hints import types_of_class
+
+        parts = self.__modelport_parts__()
+        if parts is not None and parts.shape == "sequence":
+            return parts.arms[-1].runnable.OutputType
+        return types_of_class(type(self), Runnable)[1]
+
+    def __modelport_parts__(self) -> Parts | None:
+        """Return the runnables that this one is made of, for graphs and schemas; None: it is one step."""
+        return None
 
     def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
         """Turn one input into one output."""
@@ -58,6 +90,7 @@ class Runnable(Generic[In, Out]):
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
+        progress: bool = False,
         **kwargs: Any,
     ) -> list[Out]:
         """Invoke many inputs at once, each with a run of its own.
@@ -67,11 +100,21 @@ class Runnable(Generic[In, Out]):
             config: One config for all (its `max_concurrency` bounds the batch), or one per input.
             return_exceptions: True: a failure stays in its slot. False: the first failure, in order, is raised after
                 all items have run.
+            progress: Whether to show a bar on stderr that counts the items that have ended (extra `cli`).
             **kwargs: Given to each `invoke`.
+
+        Raises:
+            MissingExtraError: A bar is wanted, and the extra is not installed.
         """
         configs, limit = configs_for(inputs, config)
         work: Callable[[int], Out] = lambda i: self.invoke(inputs[i], configs[i], **kwargs)  # noqa: E731
-        outcomes = map_items(work, range(len(inputs)), limit)
+        if progress:
+            from modelport.runnables.progress import map_counted, progress_bar
+
+            with progress_bar(self.get_name(), len(inputs)) as advance:
+                outcomes = map_counted(work, range(len(inputs)), limit, advance)
+        else:
+            outcomes = map_items(work, range(len(inputs)), limit)
         if not return_exceptions:
             raise_first(outcomes)
         return cast("list[Out]", outcomes)
@@ -82,15 +125,67 @@ class Runnable(Generic[In, Out]):
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
+        progress: bool = False,
         **kwargs: Any,
     ) -> list[Out]:
         """Invoke many inputs at once on the running loop, as `batch` does."""
         configs, limit = configs_for(inputs, config)
         work: Callable[[int], Awaitable[Out]] = lambda i: self.ainvoke(inputs[i], configs[i], **kwargs)  # noqa: E731
-        outcomes = await amap_items(work, range(len(inputs)), limit)
+        if progress:
+            from modelport.runnables.progress import amap_counted, progress_bar
+
+            with progress_bar(self.get_name(), len(inputs)) as advance:
+                outcomes = await amap_counted(work, range(len(inputs)), limit, advance)
+        else:
+            outcomes = await amap_items(work, range(len(inputs)), limit)
         if not return_exceptions:
             raise_first(outcomes)
         return cast("list[Out]", outcomes)
+
+    def batch_as_completed(
+        self,
+        inputs: Sequence[In],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> Generator[tuple[int, Out], None, None]:
+        """Return a generator of each input's place and output, in the order in which they end.
+
+        When it is closed early no other item starts; those that run go on to their end, and their outputs are
+        dropped.
+
+        Args:
+            inputs: One per output.
+            config: As for `batch`.
+            return_exceptions: True: a failure is given in place of the output. False: the first failure to come is
+                raised, and no other item starts.
+            **kwargs: Given to each `invoke`.
+        """
+        from modelport.runnables.completed import completed
+
+        configs, limit = configs_for(inputs, config)
+        work: Callable[[int], Out] = lambda i: self.invoke(inputs[i], configs[i], **kwargs)  # noqa: E731
+        return completed(work, len(inputs), limit, return_exceptions=return_exceptions)
+
+    def abatch_as_completed(
+        self,
+        inputs: Sequence[In],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> AsyncGenerator[tuple[int, Out], None]:
+        """Return an async generator of each input's place and output, in the order in which they end.
+
+        When it is closed early, or a failure is raised, the other items are cancelled and waited for. The arguments
+        are those of `batch_as_completed`.
+        """
+        from modelport.runnables.completed import acompleted
+
+        configs, limit = configs_for(inputs, config)
+        work: Callable[[int], Awaitable[Out]] = lambda i: self.ainvoke(inputs[i], configs[i], **kwargs)  # noqa: E731
+        return acompleted(work, len(inputs), limit, return_exceptions=return_exceptions)
 
     def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Out]:
         """Yield the output piece by piece; one piece unless overridden."""
@@ -118,66 +213,6 @@ class Runnable(Generic[In, Out]):
             async with aclosing(cast("AsyncGenerator[Out, None]", self.astream(whole, config, **kwargs))) as pieces:
                 async for piece in pieces:
                     yield piece
-
-    def astream_events(
-        self,
-        input: In,
-        config: RunnableConfig | None = None,
-        *,
-        version: Literal["v1", "v2"] = "v2",
-        **kwargs: Any,
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield everything that happens inside the call, in LangChain's event format.
-
-        Args:
-            input: As for `invoke`.
-            config: As for `invoke`.
-            version: "v2", or "v1" as the custom LLM guide prints it.
-            **kwargs: As for `invoke`.
-
-        Raises:
-            InputError: Another version was asked for.
-        """
-        from modelport.runnables.events import stream_events
-
-        if version not in ("v1", "v2"):
-            raise InputError(f"astream_events knows the versions 'v1' and 'v2', not {version!r}")
-        return stream_events(self, input, config, version, kwargs)
-
-    def bind(self, **kwargs: Any) -> RunnableBinding[In, Out]:
-        """Return this runnable with keywords that every call gets."""
-        from modelport.runnables.binding import RunnableBinding
-
-        return RunnableBinding(self, kwargs=kwargs)
-
-    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> RunnableBinding[In, Out]:
-        """Return this runnable with a config that every call's own config is merged over."""
-        from modelport.runnables.binding import RunnableBinding
-        from modelport.runs.config import merge_configs
-
-        return RunnableBinding(self, config=merge_configs(config, kwargs))
-
-    def pipe(self, *others: Any) -> RunnableSequence[Any, Any]:
-        """Return a sequence of this runnable and others."""
-        from modelport.runnables.sequence import RunnableSequence
-
-        return RunnableSequence(self, *others)
-
-    @overload
-    def __or__(self, other: Runnable[Any, Other]) -> RunnableSequence[In, Other]: ...
-    @overload
-    def __or__(self, other: Callable[..., Any]) -> RunnableSequence[In, Any]: ...
-    def __or__(self, other: Any) -> RunnableSequence[In, Any]:
-        """Return a sequence: this runnable's output is the other's input; a function becomes a `RunnableLambda`."""
-        from modelport.runnables.sequence import RunnableSequence
-
-        return RunnableSequence(self, other)
-
-    def __ror__(self, other: Callable[..., Any]) -> RunnableSequence[Any, Out]:
-        """Return a sequence that starts with a function."""
-        from modelport.runnables.sequence import RunnableSequence
-
-        return RunnableSequence(other, self)
 
 
 def configs_for(inputs: Sequence[Any], config: Any) -> tuple[list[Any], int | None]:

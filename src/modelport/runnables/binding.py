@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
 from modelport.runnables.base import In, Out, Runnable
 from modelport.runs.config import RunnableConfig, check_config, merge_configs
+
+if TYPE_CHECKING:
+    from modelport.runnables.parts import Parts
 
 
 class RunnableBinding(Runnable[In, Out]):
@@ -55,6 +58,15 @@ class RunnableBinding(Runnable[In, Out]):
             raise AttributeError(name)
         return getattr(self.bound, name)
 
+    def bind_tools(self, tools: Any, **options: Any) -> RunnableBinding[In, Out]:
+        """Return the bound model's binding of tools, with these keywords and this config; see the model's method."""
+        inner = cast("RunnableBinding[In, Out]", cast("Any", self.bound).bind_tools(tools, **options))
+        return RunnableBinding(inner.bound, kwargs={**self.kwargs, **inner.kwargs}, config=self.config)
+
+    def with_structured_output(self, schema: Any, **options: Any) -> Runnable[In, Any]:
+        """Return the bound model's structured output, with these keywords and this config; see the model's method."""
+        return self.bound.with_structured_output(schema, **options).with_bound(self.kwargs, self.config)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
     @override
     def get_name(self) -> str:
         return self.config.get("run_name") or self.bound.get_name()
@@ -63,6 +75,17 @@ class RunnableBinding(Runnable[In, Out]):
     @override
     def scopes_its_code(self) -> bool:
         return self.bound.scopes_its_code
+
+    @property
+    @override
+    def batches_at_once(self) -> bool:
+        return self.bound.batches_at_once
+
+    @override
+    def __modelport_parts__(self) -> Parts | None:
+        from modelport.runnables.parts import Parts
+
+        return Parts.of("sequence", self.bound)
 
     def _config(self, config: Any) -> Any:
         return merge_configs(self.config, config) or None if self.config else config
@@ -93,6 +116,22 @@ class RunnableBinding(Runnable[In, Out]):
     ) -> list[Out]:
         merged = {**self.kwargs, **kwargs}
         return await self.bound.abatch(inputs, self._configs(config), return_exceptions=return_exceptions, **merged)
+
+    @override
+    def batch_as_completed(
+        self, inputs: Sequence[In], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> Generator[tuple[int, Out], None, None]:
+        merged = {**self.kwargs, **kwargs}
+        configs = self._configs(config)
+        return self.bound.batch_as_completed(inputs, configs, return_exceptions=return_exceptions, **merged)
+
+    @override
+    def abatch_as_completed(
+        self, inputs: Sequence[In], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> AsyncGenerator[tuple[int, Out], None]:
+        merged = {**self.kwargs, **kwargs}
+        configs = self._configs(config)
+        return self.bound.abatch_as_completed(inputs, configs, return_exceptions=return_exceptions, **merged)
 
     @override
     def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Out]:

@@ -117,6 +117,14 @@ class ChatPromptTemplate(Prompt[ChatPromptValue]):
         return ChatPromptTemplate(self.messages, partial_variables={**self.partial_variables, **values}, name=self.name)
 
     @override
+    def _variable_types(self) -> dict[str, tuple[Any, bool]]:
+        types = super()._variable_types()
+        for part in self._parts:
+            if isinstance(part, MessagesPlaceholder) and part.variable_name not in self.partial_variables:
+                types[part.variable_name] = (list[Message], not part.optional)
+        return types
+
+    @override
     def _fill(self, values: Mapping[str, Any]) -> ChatPromptValue:
         return ChatPromptValue([message for part in self._parts for message in part.messages(values)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any, cast
 
 from typing_extensions import override
@@ -65,6 +65,23 @@ class RunnableLambda(Runnable[In, Out]):
     def scopes_its_code(self) -> bool:
         return True
 
+    @property
+    @override
+    def InputType(self) -> Any:
+        return self._types()[0]
+
+    @property
+    @override
+    def OutputType(self) -> Any:
+        return self._types()[1]
+
+    def _types(self) -> tuple[Any, Any]:
+        from modelport.runnables.type_hints import types_of_function
+
+        function = self._func or self._afunc
+        assert function is not None
+        return types_of_function(function)
+
     def _apply(self, function: Callable[..., Any], value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
         if self._takes_config:
             kwargs = {**kwargs, "config": scope.as_config() if scope is not None else {}}
@@ -72,39 +89,44 @@ class RunnableLambda(Runnable[In, Out]):
 
     # ── one value ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _here(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
-        """Return the sync function's value, in this thread."""
-        assert self._func is not None
-        result = self._apply(self._func, value, scope, kwargs)
-        if inspect.isgenerator(result):
-            result = join(list(result))
+    def _result(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        """Return what the sync function gives, in this thread, or in one that its caller can leave at the deadline."""
+        function = self._func
+        assert function is not None
+        work = lambda: _drained(self._apply(function, value, scope, kwargs))  # noqa: E731
+        deadline = scope.next_deadline(started=False) if scope is not None else None
+        if deadline is None:
+            return work()
+        return call_in_seat(work, contextvars.copy_context(), deadline, nothing, nothing)
+
+    async def _aresult(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        """Return what the function gives, on the running loop; a sync function runs in a worker thread."""
+        async with until(scope.next_deadline(started=False) if scope is not None else None, f"{self.get_name()} ran"):
+            if self._afunc is None:
+                function = self._func
+                assert function is not None
+                return await call_in_worker(lambda: _drained(self._apply(function, value, scope, kwargs)))
+            result = self._apply(self._afunc, value, scope, kwargs)
+            if inspect.isasyncgen(result):
+                return (await ajoined(result))[1]
+            return await result if inspect.isawaitable(result) else result
+
+    def _run(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
+        """Return the function's value; an async function runs on the background loop."""
+        if self._func is None:
+            deadline = scope.next_deadline(started=False) if scope is not None else None
+            return run_on_background_loop(self._arun(value, scope, kwargs), deadline=deadline)
+        result = self._result(value, scope, kwargs)
         if isinstance(result, Runnable):
             return cast("Runnable[Any, Any]", result).invoke(value, _config(scope))
         return result
 
-    def _run(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
-        """Return the function's value; an async function runs on the background loop."""
-        deadline = scope.deadline if scope is not None else None
-        if self._func is None:
-            return run_on_background_loop(self._arun(value, scope, kwargs), deadline=deadline)
-        if deadline is None:
-            return self._here(value, scope, kwargs)
-        return call_in_seat(
-            lambda: self._here(value, scope, kwargs), contextvars.copy_context(), deadline, nothing, nothing
-        )
-
     async def _arun(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Any:
-        """Return the function's value; a sync function runs in a worker thread."""
-        async with until(scope.deadline if scope is not None else None, f"{self.get_name()} ran"):
-            if self._afunc is None:
-                return await call_in_worker(lambda: self._here(value, scope, kwargs))
-            result = self._apply(self._afunc, value, scope, kwargs)
-            if inspect.isasyncgen(result):
-                return (await ajoined(result))[1]
-            result = await result if inspect.isawaitable(result) else result
-            if isinstance(result, Runnable):
-                return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
-            return result
+        """Return the function's value; a runnable that it returns is called in its own async way."""
+        result = await self._aresult(value, scope, kwargs)
+        if isinstance(result, Runnable):
+            return await cast("Runnable[Any, Any]", result).ainvoke(value, _config(scope))
+        return result
 
     @override
     def invoke(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
@@ -130,16 +152,23 @@ class RunnableLambda(Runnable[In, Out]):
         function = self._func or self._afunc
         assert function is not None
         make = lambda: self._apply(function, value, scope, kwargs)  # noqa: E731
-        deadline = lambda: scope.deadline if scope is not None else None  # noqa: E731
+        due = _Due(scope)
         if inspect.isgeneratorfunction(function):
             if scope is None:
                 yield from make()
-            elif scope.deadline is not None:
-                yield from iterate_in_seat(make, contextvars.copy_context(), deadline, nothing, nothing)
+            elif due() is not None:
+                yield from due.noting(iterate_in_seat(make, contextvars.copy_context(), due, nothing, nothing))
             else:
                 yield from _steps(make(), contextvars.copy_context())
         elif self._func is None and inspect.isasyncgenfunction(function):
-            yield from iterate_on_loop(background_loop(), make, contextvars.copy_context(), deadline, nothing)
+            context = contextvars.copy_context()
+            yield from due.noting(iterate_on_loop(background_loop(), make, context, due, nothing))
+        elif self._func is not None:
+            result = self._result(value, scope, kwargs)
+            if isinstance(result, Runnable):
+                yield from cast("Runnable[Any, Any]", result).stream(value, _config(scope))
+            else:
+                yield result
         else:
             yield self._run(value, scope, kwargs)
 
@@ -158,15 +187,22 @@ class RunnableLambda(Runnable[In, Out]):
                 async for piece in own:
                     yield piece
         elif self._afunc is None and inspect.isgeneratorfunction(function):
-            source = ReadAhead(make, contextvars.copy_context(), nothing)
+            source, due = ReadAhead(make, contextvars.copy_context(), nothing), _Due(scope)
             try:
-                while ready := await source.take_before(lambda: scope.deadline if scope is not None else None):
+                while ready := await source.take_before(due):
+                    due.started = True
                     for piece in ready:
                         yield piece
             finally:
                 source.close()
         else:
-            yield await self._arun(value, scope, kwargs)
+            result = await self._aresult(value, scope, kwargs)
+            if not isinstance(result, Runnable):
+                yield result
+                return
+            async with aclosing(cast("Any", result).astream(value, _config(scope))) as own:
+                async for piece in own:
+                    yield piece
 
     @override
     def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
@@ -205,6 +241,31 @@ class RunnableLambda(Runnable[In, Out]):
         return aobserve_stream(self, "chain", scope, input, lambda pieces, inner: self._apieces(pieces, inner, kwargs))
 
 
+def _drained(result: Any) -> Any:
+    """Return what a sync function gave; of a generator its joined pieces."""
+    return join(list(result)) if inspect.isgenerator(result) else result
+
+
+class _Due:
+    """Says until when a stream's next piece must come; of the first one it may be earlier."""
+
+    __slots__ = ("_scope", "started")
+
+    def __init__(self, scope: Scope | None) -> None:
+        self._scope = scope
+        self.started = False
+
+    def __call__(self) -> float | None:
+        return self._scope.next_deadline(started=self.started) if self._scope is not None else None
+
+    def noting(self, pieces: Generator[Any, None, None]) -> Generator[Any, None, None]:
+        """Yield pieces, and note the first one."""
+        with closing(pieces):
+            for piece in pieces:
+                self.started = True
+                yield piece
+
+
 def _parameters(function: Callable[..., Any]) -> set[str]:
     try:
         return set(inspect.signature(function).parameters)
@@ -223,15 +284,16 @@ def _steps(pieces: Generator[Any, Any, Any], context: contextvars.Context) -> It
 
 async def _asteps(pieces: AsyncGenerator[Any, Any], scope: Scope, what: str) -> AsyncGenerator[Any, None]:
     """Yield an async generator's pieces, each step in its own context and before the deadline."""
-    context = contextvars.copy_context()
+    context, due = contextvars.copy_context(), _Due(scope)
     steps = StepsInContext(pieces, context)
     try:
         while True:
             try:
-                async with until(scope.deadline, what):
+                async with until(due(), what):
                     piece = await steps
             except StopAsyncIteration:
                 return
+            due.started = True
             yield piece
     finally:
         await InContext(pieces.aclose(), context)

@@ -7,13 +7,50 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from typing_extensions import override
+
 from modelport.engine.closing import aclose_quietly, close_quietly
+
+
+class Snapshot:
+    """Marks a piece that holds all that came before it: joined, the last one counts."""
+
+    __slots__ = ()
+
+    def whole(self) -> Any:
+        """Return the piece as what it is without the mark."""
+        raise NotImplementedError
+
+
+class _DictSnapshot(Snapshot, dict[Any, Any]):
+    __slots__ = ()
+
+    @override
+    def whole(self) -> Any:
+        return dict(self)
+
+
+class _ListSnapshot(Snapshot, list[Any]):
+    __slots__ = ()
+
+    @override
+    def whole(self) -> Any:
+        return list(self)
+
+
+def snapshot(value: Any) -> Any:
+    """Return a dict or list as a piece that holds all that came before it; anything else as it is."""
+    if isinstance(value, dict):
+        return _DictSnapshot(value)  # pyright: ignore[reportUnknownArgumentType]
+    return _ListSnapshot(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType]
 
 
 def join(pieces: list[Any]) -> Any:
     """Add pieces up; texts are joined in one go, and of pieces that cannot be added the last counts."""
     if not pieces:
         return None
+    if isinstance(last := pieces[-1], Snapshot):
+        return last.whole()
     if len(pieces) == 1:
         return pieces[0]
     if all(type(piece) is str for piece in pieces):

@@ -41,7 +41,7 @@ def observe(runnable: Any, kind: str, scope: Scope, value: Any, work: Callable[[
         context.run(SCOPE.set, inner)
         result = context.run(work, inner)
     except BaseException as error:
-        if is_cut_short(error, scope.deadline):
+        if is_cut_short(error, scope.next_deadline(started=False)):
             run.cancelled = True
             run.end(None)
         else:
@@ -63,7 +63,7 @@ async def aobserve(runnable: Any, kind: str, scope: Scope, value: Any, work: Cal
         finally:
             SCOPE.reset(token)
     except BaseException as error:
-        if is_cut_short(error, scope.deadline):
+        if is_cut_short(error, scope.next_deadline(started=False)):
             run.cancelled = True
             await run.aend(None)
         else:
@@ -144,7 +144,7 @@ def observe_stream(
         # Inner runs end before the one around them.
         context.run(close_quietly, output)
         close_quietly(pieces)
-        if is_cut_short(error, scope.deadline):
+        if is_cut_short(error, scope.next_deadline(started=bool(released))):
             run.cancelled = True
             run.end(join(released))
         else:
@@ -201,7 +201,7 @@ async def aobserve_stream(
     except BaseException as error:
         await aclose_quietly(steps)
         await aclose_quietly(pieces)
-        if is_cut_short(error, scope.deadline):
+        if is_cut_short(error, scope.next_deadline(started=bool(released))):
             run.cancelled = True
             await run.aend(join(released))
         else:

@@ -38,6 +38,11 @@ class StrOutputParser(Runnable[Any, str]):
     def scopes_its_code(self) -> bool:
         return True
 
+    @property
+    @override
+    def InputType(self) -> Any:
+        return str | Message
+
     def parse(self, value: Any) -> str:
         """Return the text of an answer.
 
@@ -51,7 +56,7 @@ class StrOutputParser(Runnable[Any, str]):
         content = getattr(value, "content", None)
         if isinstance(content, str):
             return content
-        raise InputError(f"StrOutputParser takes a text, a message or a generation, not {value!r:.200}")
+        raise InputError(f"{self.get_name()} takes a text, a message or a generation, not {value!r:.200}")
 
     @override
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:

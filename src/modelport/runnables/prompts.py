@@ -79,6 +79,17 @@ class Prompt(Runnable[Any, Out]):
     def scopes_its_code(self) -> bool:
         return True
 
+    @property
+    @override
+    def InputType(self) -> Any:
+        from modelport.runnables.schemas import object_schema
+
+        return object_schema("PromptInput", self._variable_types())
+
+    def _variable_types(self) -> dict[str, tuple[Any, bool]]:
+        """Return each variable's type, and whether a call has to give it."""
+        return dict.fromkeys(self.input_variables, (str, True))
+
     def format_prompt(self, **values: Any) -> Out:
         """Return the prompt value with these variables filled in."""
         return self._fill(self._checked(values))

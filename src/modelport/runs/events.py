@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Literal
 
+from typing_extensions import override
+
+from modelport.runs.event_filter import EventFilter
 from modelport.runs.run import UNKNOWN, Run
 from modelport.values.generations import LLMResult
 from modelport.values.messages import ChatGeneration
@@ -51,12 +54,16 @@ class EventStream:
             if run.is_model:
                 # Of a model at the root the consumer's own pieces are told, not its tokens.
                 self._root_model = run
-                run.token_listeners = tuple(one for one in run.token_listeners if one is not self)
+                self._leave_tokens_of(run)
         data = {} if inputs is UNKNOWN else {"input": self._input(run)}
         if self._v1:
             self._put_v1(f"on_{run.kind}_start", run, data)
         else:
             self._put({"event": f"on_{run.kind}_start", "data": data, **_facts(run)})
+
+    def _leave_tokens_of(self, run: Run) -> None:
+        """Hear no token of this run: none is prepared for this stream."""
+        run.token_listeners = tuple(one for one in run.token_listeners if one is not self)
 
     def on_token(self, run: Run, chunk: Any) -> Awaitable[None] | None:
         """Tell a model's piece (not of a model at the root: see `on_root_piece`)."""
@@ -105,6 +112,8 @@ class EventStream:
             data = {"input": self._input(run), **data} if self._v1 else {**data, "input": self._input(run)}
         if run.cancelled:
             data["cancelled"] = True
+        if run.cached:
+            data["cached"] = True
         self._put_last("end", run, data)
 
     def on_error(self, run: Run, error: BaseException, partial: Any) -> None:
@@ -220,6 +229,46 @@ class EventStream:
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
+
+
+class FilteredEventStream(EventStream):
+    """Is an event stream that leaves some runs out: each run is judged when it starts, and nothing is made for it.
+
+    The events that are told are the same ones, with the same data, as without a filter. (LangChain puts the outermost
+    call's input into the first event that is left, whichever run it is of.)
+    """
+
+    def __init__(self, version: Literal["v1", "v2"], takes: EventFilter) -> None:
+        super().__init__(version)
+        self._takes = takes
+        self._left_out: set[Run] = set()
+
+    @override
+    def on_start(self, run: Run, inputs: Any) -> None:
+        if self._takes.takes(run):
+            super().on_start(run, inputs)
+            return
+        self._root = self._root or run
+        self._left_out.add(run)
+        self._leave_tokens_of(run)
+
+    @override
+    def on_stream(self, run: Run, chunk: Any) -> Awaitable[None] | None:
+        return None if run in self._left_out else super().on_stream(run, chunk)
+
+    @override
+    def on_end(self, run: Run, outputs: Any) -> None:
+        if run in self._left_out:
+            self._left_out.discard(run)
+        else:
+            super().on_end(run, outputs)
+
+    @override
+    def on_error(self, run: Run, error: BaseException, partial: Any) -> None:
+        if run in self._left_out:
+            self._left_out.discard(run)
+        else:
+            super().on_error(run, error, partial)
 
 
 def _on_a_loop() -> bool:

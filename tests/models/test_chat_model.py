@@ -24,6 +24,7 @@ from modelport import (
     ToolMessage,
 )
 from modelport.values.errors import InputError, KeywordError
+from modelport.values.prompt_values import message_to_dict
 
 ADD_SCHEMA: Any = {
     "type": "function",
@@ -312,3 +313,33 @@ class TestTools:
         (call,) = asked.tool_calls
         history += [asked, ToolMessage(str(add(**call["args"])), tool_call_id=call["id"])]
         assert model.invoke(history).content == "add of {'a': 1, 'b': 2} is 3"
+
+
+class TestToolCallsThatAreNoJson:
+    """A call whose arguments cannot be read is told, not dropped: the caller may ask again."""
+
+    class Clumsy(ChatModel):
+        def _stream(self, messages: list[Any], tools: Any = None, temperature: float = 1) -> Iterator[GenerationChunk]:
+            yield GenerationChunk("", tool_calls=[{"index": 0, "id": "1", "name": "search", "args": '{"q": '}])
+            yield GenerationChunk("", tool_calls=[{"index": 1, "id": "2", "name": "now", "args": "{}"}])
+
+    def test_they_are_kept_beside_the_valid_ones(self) -> None:
+        answer = self.Clumsy().invoke("hi")
+        assert [call["name"] for call in answer.tool_calls] == ["now"]
+        assert [(call["id"], call["name"], call["args"]) for call in answer.invalid_tool_calls] == [
+            ("1", "search", '{"q": ')
+        ]
+        assert answer.response_metadata["finish_reason"] == "tool_calls"
+
+    def test_they_go_back_to_the_model_as_they_came(self) -> None:
+        answer = self.Clumsy().invoke("hi")
+        calls = message_to_dict(answer)["tool_calls"]
+        assert {call["function"]["name"]: call["function"]["arguments"] for call in calls} == {
+            "search": '{"q": ',
+            "now": "{}",
+        }
+
+    def test_binding_tools_keeps_what_was_bound_before(self) -> None:
+        tool = {"type": "function", "function": {"name": "now", "parameters": {}}}
+        bound = self.Clumsy().bind(temperature=0).bind_tools([tool])
+        assert bound.kwargs == {"temperature": 0, "tools": [tool]}

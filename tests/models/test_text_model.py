@@ -117,8 +117,8 @@ class TestInputs:
         assert model.invoke("plain") == "plain"
 
     def test_an_unknown_template_names_the_known_ones(self) -> None:
-        with pytest.raises(InputError, match=r"'lats' is no chat template; known: .*last"):
-            Echo(chat_template="lats").invoke([("human", "hi")])
+        with pytest.raises(ValueError, match=r"'lats' is no chat template; known: .*last.*did you mean 'last'"):
+            Echo(chat_template="lats")
 
 
 class TestWhatHooksGive:

@@ -4,6 +4,9 @@ from modelport.testing import run_checks
 
 for result in run_checks(MyModel):
     print(result.id, result.outcome, result.seen)
+
+The same of a chain, whose other steps hand on what they get:
+`run_checks(MyModel, through=lambda model, kwargs: RunnablePassthrough() | model.bind(**kwargs))`.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ AREAS = (
     "unicode",
     "threads",
     "identity",
+    "cache",
+    "compose",
 )
 """The guarantees, in the order in which their checks run and are shown."""
 

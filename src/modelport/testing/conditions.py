@@ -7,6 +7,11 @@ from modelport.models.secrets import known_secrets
 from modelport.testing.subject import Subject
 
 
+def called_directly(subject: Subject) -> str | None:
+    """Demand that the model itself is called: what is checked belongs to no runnable made of it."""
+    return None if subject.through is None else "it is about the model itself, which is called through a runnable"
+
+
 def deterministic(subject: Subject) -> str | None:
     """Demand equal answers to equal calls."""
     return None if subject.cls.deterministic else "the class says `deterministic = False`"

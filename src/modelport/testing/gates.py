@@ -103,6 +103,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     def settle(result: Any, error: BaseException | None) -> None:
         if future.done():
             return
+        if isinstance(error, StopIteration):  # which no future takes
+            error = EOFError("an iterator ended before its consumer had all that was due")
         if error is not None:
             future.set_exception(error)
         else:

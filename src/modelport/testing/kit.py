@@ -10,6 +10,7 @@ import msgspec
 
 from modelport.testing import guarantees
 from modelport.testing.checks import Check, CheckFailure, NotApplicable, registered
+from modelport.testing.faces import Through
 from modelport.testing.subject import Subject
 
 CHECK_SECONDS = 60.0
@@ -53,9 +54,11 @@ def find_check(check_id: str) -> Check:
     raise KeyError(f"there is no check {check_id!r}")
 
 
-def checks_for(make_model: Callable[[], Any], prompts: Sequence[Any] | None = None) -> list[Check]:
-    """Return the checks that apply to the models which a factory makes."""
-    subject = Subject(make_model, prompts)
+def checks_for(
+    make_model: Callable[[], Any], prompts: Sequence[Any] | None = None, *, through: Through | None = None
+) -> list[Check]:
+    """Return the checks that apply to the models which a factory makes; the arguments are those of `run_checks`."""
+    subject = Subject(make_model, prompts, through)
     return [one for one in registered() if one.why_not(subject) is None]
 
 
@@ -64,6 +67,7 @@ async def run_check(one: Check, subject: Subject) -> CheckResult:
     reason = one.why_not(subject)
     if reason is not None:
         return CheckResult(one.id, "not applicable", one.sentence, one.source, reason)
+    await subject.learn_hooks()
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await one.run(subject)
@@ -81,10 +85,11 @@ async def arun_checks(
     make_model: Callable[[], Any],
     *,
     prompts: Sequence[Any] | None = None,
+    through: Through | None = None,
     ids: Iterable[str] | None = None,
 ) -> list[CheckResult]:
     """Run the checks, one after the other, on the running loop; see `run_checks`."""
-    subject = Subject(make_model, prompts)
+    subject = Subject(make_model, prompts, through)
     wanted = None if ids is None else set(ids)
     checks = [one for one in registered() if wanted is None or one.id in wanted]
     return [await run_check(one, subject) for one in checks]
@@ -94,19 +99,23 @@ def run_checks(
     make_model: Callable[[], Any],
     *,
     prompts: Sequence[Any] | None = None,
+    through: Through | None = None,
     ids: Iterable[str] | None = None,
 ) -> list[CheckResult]:
-    """Run the checks over a model.
+    """Run the checks over a model, or over a runnable that is made of it.
 
     Args:
         make_model: Returns a fresh model of the class under check: the class itself, or a function without arguments.
         prompts: What the model is asked: at least three inputs, all different, that it answers with some words.
+        through: Returns, of a model and a call's keywords, the runnable that is called in the model's place, and
+            which hands on its input and the model's answer unchanged:
+            `lambda model, kwargs: RunnablePassthrough() | model.bind(**kwargs)`. The guarantees must hold there too.
         ids: Only these checks; None: all.
 
     Returns:
         One result for each check, also for those that do not apply.
 
     Raises:
-        TypeError: The factory gives something that is no model.
+        TypeError: The factory gives something that is no model, or `through` something that is no runnable.
     """
-    return asyncio.run(arun_checks(make_model, prompts=prompts, ids=ids))
+    return asyncio.run(arun_checks(make_model, prompts=prompts, through=through, ids=ids))

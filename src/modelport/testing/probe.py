@@ -16,6 +16,7 @@ from typing import Any
 from modelport.engine.hooks import Hook
 from modelport.testing import gates
 from modelport.testing.checks import CheckFailure
+from modelport.testing.faces import Face
 from modelport.testing.gates import Gate
 from modelport.testing.ways import text_of
 
@@ -38,6 +39,8 @@ class HookCall:
         """The prompt or the messages; for a batch hook the list of them."""
         self.stop: list[str] | None = keywords.get("stop")
         """The stop strings that the hook was given."""
+        self.keywords = {name: value for name, value in keywords.items() if name not in ("stop", "run_manager")}
+        """The caller's keywords that the hook was given."""
         self.manager: Any = keywords.get("run_manager")
         """The hook's `run_manager`."""
         self.thread = threading.get_ident()
@@ -84,7 +87,9 @@ class Probe:
 
     def __init__(self) -> None:
         self.model: Any = None
-        """The probed model."""
+        """The probed model: checks set its fields."""
+        self.face: Any = None
+        """What is called in the model's place; the model itself, unless the checks go through something else."""
         self.calls: list[HookCall] = []
         """The hook calls, in the order of their start."""
         self.on_enter: Callable[[HookCall], Any] | None = None
@@ -109,6 +114,11 @@ class Probe:
         """How many ran at once at the most."""
         self._lock = threading.Lock()
         self._watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    @property
+    def runnable(self) -> Any:
+        """What is called, as a runnable that others can be made of."""
+        return self.face.runnable() if isinstance(self.face, Face) else self.face
 
     def enter(self, call: HookCall) -> Any:
         """Note a hook call; return what it has to wait for."""

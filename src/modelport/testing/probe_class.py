@@ -28,7 +28,7 @@ def attach_probe(model: Any, cls: type) -> Probe:
     probed = copy.copy(model)
     object.__setattr__(probed, "__class__", cls)
     probe = Probe()
-    probe.model = probed
+    probe.model = probe.face = probed
     _probes[probed] = probe
     return probe
 

@@ -11,6 +11,7 @@ from typing_extensions import override
 from modelport.runs.handlers import BaseCallbackHandler
 
 STARTS = ("on_llm_start", "on_chat_model_start")
+OF_MODELS = (*STARTS, "on_llm_new_token", "on_llm_end", "on_llm_error")
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -40,6 +41,11 @@ class RecordingHandler(BaseCallbackHandler):
     def named(self, *names: str) -> list[Event]:
         """Return the events of the given names, in order."""
         return [event for event in self.events if event.name in names]
+
+    @property
+    def of_models(self) -> list[Event]:
+        """The callbacks about runs of models."""
+        return self.named(*OF_MODELS)
 
     @property
     def starts(self) -> list[Event]:

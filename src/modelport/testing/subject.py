@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from modelport.engine.hooks import Hook, Hooks
+from modelport.engine.memory_cache import LRUCache
 from modelport.models.base import AuthoredModel
-from modelport.testing.checks import NotApplicable
-from modelport.testing.gates import in_thread
+from modelport.testing.checks import CheckFailure, NotApplicable
+from modelport.testing.faces import Face, Through
+from modelport.testing.gates import in_thread, patiently
 from modelport.testing.probe import Probe
 from modelport.testing.probe_class import attach_probe, make_probe_class
-from modelport.testing.ways import text_of
+from modelport.testing.ways import BATCHES, WAYS, text_of
 
 SAMPLE_PROMPTS = ("hello world", "The quick brown fox jumps", "Grüße, 世界 🌍!")
 """What models are asked when their author gives no prompts."""
+
+
+_FRAMEWORKS = frozenset({"stop", "run_manager", "include_stop", "n", "max_tokens", "tools", "response_format"})
+
+
+def own_keyword(hook: Hook) -> str | None:
+    """Return a keyword that reaches the hook and means nothing to the framework; None: it takes none."""
+    if hook.takes_any:
+        return "modelport_check"
+    return min(hook.names - _FRAMEWORKS, default=None)
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -31,14 +45,18 @@ class Sample(msgspec.Struct, frozen=True):
 class Subject:
     """Is the model under check."""
 
-    def __init__(self, make: Callable[[], Any], prompts: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self, make: Callable[[], Any], prompts: Sequence[Any] | None = None, through: Through | None = None
+    ) -> None:
         self.make = make
         """Makes a fresh model; one that is made only once is shared, never changed."""
         self.prompts = list(prompts or SAMPLE_PROMPTS)
         """What the model is asked; at least three, all different."""
         assert len(self.prompts) >= 3, "checks need at least three sample prompts"
+        self.through = through
+        """Makes the runnable that is called in the model's place; None: the model is called itself."""
         model = make()
-        if not isinstance(model, AuthoredModel):
+        if not isinstance(model, AuthoredModel) or model.__modelport_kind__ not in ("llm", "chat_model"):
             raise TypeError(
                 f"{model!r:.200} ({type(model).__name__}) is no model; checks take a callable that returns an "
                 f"instance of an LLM or ChatModel subclass"
@@ -51,30 +69,68 @@ class Subject:
         """Whether it is a chat model."""
         self.max_concurrency: int | None = model.max_concurrency
         """The limit that the factory gives its models."""
+        self.is_batching = model.max_batch_size is not None and self.hooks.many is not None
+        """Whether single answers go through the batch hook."""
+        self.is_cached = model.cache is not None and model.cache is not False
+        """Whether equal calls find the answer of the first."""
         self._probe_class: type | None = None
+        self._hooks_of_one: dict[str, Hook] = {}
+        if through is not None:
+            Face(model, through).runnable()
 
-    def probe(self) -> Probe:
-        """Return a probe on a fresh model, with no limit of its own on concurrency."""
+    def fresh(self) -> Any:
+        """Return a model that has answered nothing: of a cached one, a copy with an empty `LRUCache` of its own."""
+        model = self.make()
+        if self.is_cached:
+            model = copy.copy(model)
+            model.cache = LRUCache()
+        return model
+
+    def face_of(self, model: Any) -> Any:
+        """Return what the checks call in place of a model; the model itself when they go through nothing."""
+        return model if self.through is None else Face(model, self.through)
+
+    def probe(self, model: Any = None) -> Probe:
+        """Return a probe on a copy of a model, of a fresh one when None."""
         if self._probe_class is None:
             self._probe_class = make_probe_class(self.cls)
-        return attach_probe(self.make(), self._probe_class)
+        probe = attach_probe(self.fresh() if model is None else model, self._probe_class)
+        probe.face = self.face_of(probe.model)
+        return probe
 
     def hook_for(self, way: str) -> Hook:
-        """Return the hook that answers a way to call."""
+        """Return the hook that answers one input by a way to call."""
+        if way in self._hooks_of_one:
+            return self._hooks_of_one[way]
         hooks = self.hooks
+        answer = hooks.many if self.is_batching else hooks.answer
+        async_answer = hooks.async_many if self.is_batching else hooks.async_answer
         table = {
-            "invoke": hooks.answer,
-            "ainvoke": hooks.async_answer,
-            "stream": hooks.stream or hooks.answer,
-            "astream": hooks.astream or hooks.async_answer,
-            "batch": hooks.many or hooks.answer,
-            "abatch": hooks.async_many or hooks.async_answer,
-            "generate": hooks.many or hooks.answer,
-            "agenerate": hooks.async_many or hooks.async_answer,
+            "invoke": answer,
+            "ainvoke": async_answer,
+            "stream": hooks.stream or answer,
+            "astream": hooks.astream or async_answer,
+            "batch": hooks.many or answer,
+            "abatch": hooks.async_many or async_answer,
+            "generate": hooks.many or answer,
+            "agenerate": hooks.async_many or async_answer,
         }
         hook = table[way]
         assert hook is not None, "a class without hooks cannot be instantiated"
         return hook
+
+    async def learn_hooks(self) -> None:
+        """Find out which hook answers a batch of one through the face: the runnable chooses, and need not batch it."""
+        if self.through is None or self.hooks.many is None or self._hooks_of_one:
+            return
+        for way in BATCHES:
+            probe = self.probe()
+            # When it fails, the checks will say so.
+            with contextlib.suppress(Exception, CheckFailure):
+                async with patiently(f"`{way}`"):
+                    await WAYS[way].results(probe.face, self.prompts[0])
+            if probe.calls:
+                self._hooks_of_one[way] = probe.calls[0].hook
 
     async def sample(self, at_least: int = 1) -> Sample:
         """Return a prompt and the answer to it, the longest among the sample prompts.
@@ -82,7 +138,7 @@ class Subject:
         Raises:
             NotApplicable: No answer has `at_least` characters.
         """
-        model = self.make()
+        model = self.fresh()
         samples = [
             Sample(prompt, text_of(await in_thread(lambda prompt=prompt: model.invoke(prompt))))
             for prompt in self.prompts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing, closing
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ class Way(msgspec.Struct, frozen=True):
     streams: bool
     """Whether it gives pieces."""
     results: Callable[..., Coroutine[Any, Any, list[Any]]]
-    """Takes `(model, input, config=None, **kwargs)`; gives the pieces, or a list of the one result."""
+    """Takes `(model or face, input, config=None, **kwargs)`; gives the pieces, or a list of the one result."""
 
     async def text(self, model: Any, value: Any, config: Any = None, **kwargs: Any) -> str:
         """Return the text that the model answers this way; sync ways run in a thread of their own."""
@@ -81,6 +82,9 @@ ASYNC_WAYS = ("ainvoke", "astream", "abatch")
 SYNC_WAYS = ("invoke", "stream", "batch")
 STREAMS = ("stream", "astream")
 BATCHES = ("batch", "abatch")
+SINGLES = ("invoke", "ainvoke", "stream", "astream")
+GENERATES = ("generate", "agenerate")
+"""Ways to call that only models have."""
 
 
 async def read_pieces(way: str, model: Any, value: Any, config: Any, note: Callable[[Any], object]) -> None:
@@ -97,6 +101,23 @@ async def read_pieces(way: str, model: Any, value: Any, config: Any, note: Calla
     async with aclosing(model.astream(value, config)) as pieces:
         async for piece in pieces:
             note(piece)
+
+
+@asynccontextmanager
+async def asking(way: str, model: Any) -> AsyncGenerator[Callable[..., asyncio.Task[str]], None]:
+    """Give a function that asks a model, or its face, in a task of its own; at the end all tasks are cancelled."""
+    tasks: list[asyncio.Task[str]] = []
+
+    def ask(value: Any, config: Any = None, **kwargs: Any) -> asyncio.Task[str]:
+        tasks.append(asyncio.create_task(WAYS[way].text(model, value, config, **kwargs)))
+        return tasks[-1]
+
+    try:
+        yield ask
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def batch_by(way: str, model: Any, values: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from modelport.testing.guarantees import (
     batch,
+    batching,
+    cache,
     cancel,
     choices,
+    compose,
     deadline,
     derive,
     errors,
@@ -21,8 +24,11 @@ from modelport.testing.guarantees import (
 
 __all__ = [
     "batch",
+    "batching",
+    "cache",
     "cancel",
     "choices",
+    "compose",
     "deadline",
     "derive",
     "errors",

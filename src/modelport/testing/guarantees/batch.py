@@ -31,23 +31,24 @@ async def in_order(subject: Subject, way: str) -> None:
     done = [Gate() for _ in prompts]
 
     def wait_for_next(call: HookCall) -> Gate | None:
+        if call.hook.is_batch:
+            return None
         place = places[repr(call.argument)]
         return done[place + 1] if place + 1 < len(done) else None
 
     ended: list[int] = []
 
     def let_previous_end(call: HookCall) -> None:
-        ended.append(places[repr(call.argument)])
-        done[ended[-1]].open()
+        if not call.hook.is_batch:
+            ended.append(places[repr(call.argument)])
+            done[ended[-1]].open()
 
-    one_by_one = not subject.hook_for(way).is_batch
-    if one_by_one:
-        probe.on_enter, probe.on_leave = wait_for_next, let_previous_end
+    probe.on_enter, probe.on_leave = wait_for_next, let_previous_end
     async with patiently(f"`{way}`"):
-        results = await batch_by(way, probe.model, prompts)
+        results = await batch_by(way, probe.face, prompts)
     expected = [probe.given_for(prompt) for prompt in prompts]
     expect_equal([text_of(result) for result in results], expected, f"what `{way}` gives")
-    if one_by_one:
+    if subject.hooks.many is None:
         expect_equal(ended, [3, 2, 1, 0], "the order in which the hook calls ended")
 
 
@@ -57,7 +58,7 @@ async def concurrent(subject: Subject, way: str) -> None:
     probe, meeting = subject.probe(), Rendezvous(_WAVE)
     probe.on_enter = lambda call: meeting.arrive()
     async with patiently(f"`{way}` whose {_WAVE} hook calls wait for each other"):
-        await batch_by(way, probe.model, _prompts(_WAVE))
+        await batch_by(way, probe.face, _prompts(_WAVE))
     expect(meeting.met and probe.peak == _WAVE, f"{probe.peak} of {_WAVE} hook calls ran at once")
 
 
@@ -67,7 +68,7 @@ async def isolated(subject: Subject, way: str) -> None:
     probe, prompts = subject.probe(), _prompts(3)
     probe.fail_for = probe.model.argument_of(prompts[1])
     async with patiently(f"`{way}`"):
-        results = await batch_by(way, probe.model, prompts, return_exceptions=True)
+        results = await batch_by(way, probe.face, prompts, return_exceptions=True)
     expect(results[1] is probe.failure, f"the failing slot holds {results[1]!r:.200}")
     for place in (0, 2):
         expect_equal(text_of(results[place]), probe.given_for(prompts[place]), f"slot {place}")
@@ -80,7 +81,7 @@ async def raises_at_the_end(subject: Subject, way: str) -> None:
     probe.fail_for = probe.model.argument_of(prompts[0])
     try:
         async with patiently(f"`{way}`"):
-            await batch_by(way, probe.model, prompts)
+            await batch_by(way, probe.face, prompts)
     except ProbeError as error:
         expect(error is probe.failure, f"{error!r} was raised in place of the hook's own exception")
         asked = sum(len(call.argument) if call.hook.is_batch else 1 for call in probe.calls)
@@ -91,33 +92,37 @@ async def raises_at_the_end(subject: Subject, way: str) -> None:
 
 async def _expect_at_most(probe: Probe, limit: int, way: str, config: Any) -> None:
     """Fail when more hook calls than `limit` run at once; they stay for a while, to let others in."""
-    crowd = Rendezvous(limit + 1)
+    full, crowd = Rendezvous(limit), Rendezvous(limit + 1)
 
     def linger(call: HookCall) -> Any:
+        full.arrive()
         crowd.arrive()
-        return _Brief(crowd)
+        return _Brief(full, crowd)
 
     probe.on_enter = linger
     async with patiently(f"`{way}`"):
-        results = await batch_by(way, probe.model, _prompts(2 * limit + 1), config)
+        results = await batch_by(way, probe.face, _prompts(2 * limit + 1), config)
     expect_equal(len(results), 2 * limit + 1, "the number of results")
     expect(probe.peak <= limit, f"{probe.peak} hook calls ran at once; the limit is {limit}")
     expect(probe.peak == limit, f"only {probe.peak} hook calls ran at once; {limit} may")
 
 
 class _Brief(Gate):
-    """Waits at another gate for a glance; once that was in vain, for no time at all."""
+    """Waits until as many are there as may be, then for a glance whether more come; once, then for no time at all."""
 
-    def __init__(self, crowd: Rendezvous) -> None:
+    def __init__(self, full: Rendezvous, crowd: Rendezvous) -> None:
         super().__init__()
+        self._full = full
         self._crowd = crowd
 
     def wait(self, seconds: float | None = None) -> bool:
+        self._full.wait(gates.PATIENCE_SECONDS)
         met = self._crowd.wait(gates.GLANCE_SECONDS)
         self._crowd.open()
         return met
 
     async def wait_async(self, seconds: float | None = None) -> bool:
+        await self._full.wait_async(gates.PATIENCE_SECONDS)
         met = await self._crowd.wait_async(gates.GLANCE_SECONDS)
         self._crowd.open()
         return met
@@ -145,8 +150,9 @@ async def one_hook_call(subject: Subject, way: str) -> None:
         probe = subject.probe()
         probe.model.max_batch_size = size
         async with patiently(f"`{way}`"):
-            results = await batch_by(way, probe.model, prompts)
-        sizes = [len(call.argument) for call in probe.calls]
+            results = await batch_by(way, probe.face, prompts)
+        # Where `max_concurrency` lets, the hook calls of one batch run at the same time.
+        sizes = sorted((len(call.argument) for call in probe.calls), reverse=True)
         expect_equal(sizes, wanted, f"the sizes of the hook calls with max_batch_size={size}")
         texts = [text_of(result) for result in results]
         expect_equal(texts, [probe.given_for(prompt) for prompt in prompts], f"what `{way}` gives")
@@ -158,21 +164,21 @@ async def open_streams_count(subject: Subject, way: str) -> None:
     probe = subject.probe()
     probe.model.max_concurrency = 1
     probe.script = ["token"] * 200
-    prompt = subject.prompts[0]
+    prompt, other = subject.prompts[:2]
 
     def read_beside() -> bool:
-        with closing(probe.model.stream(prompt)) as first:
+        with closing(probe.face.stream(prompt)) as first:
             next(first)
-            with closing(probe.model.stream(prompt, {"timeout": gates.GLANCE_SECONDS})) as second:
+            with closing(probe.face.stream(other, {"timeout": gates.GLANCE_SECONDS})) as second:
                 return _expires(lambda: next(second))
 
     async with patiently(f"a second `{way}` beside an open one"):
         if way == "stream":
             expired = await in_thread(read_beside)
         else:
-            expired = await _aread_beside(probe, prompt)
+            expired = await _aread_beside(probe, prompt, other)
         expect(expired, "a second stream was opened beside an open one, with max_concurrency=1")
-        text = await WAYS[way].text(probe.model, prompt)
+        text = await WAYS[way].text(probe.face, other)
     expect_equal(text, "token" * 200, "the answer once the first stream was closed")
 
 
@@ -184,10 +190,10 @@ def _expires(step: Any) -> bool:
     return False
 
 
-async def _aread_beside(probe: Probe, prompt: Any) -> bool:
-    async with aclosing(probe.model.astream(prompt)) as first:
+async def _aread_beside(probe: Probe, prompt: Any, other: Any) -> bool:
+    async with aclosing(probe.face.astream(prompt)) as first:
         await anext(first)
-        late = probe.model.astream(prompt, {"timeout": gates.GLANCE_SECONDS})
+        late = probe.face.astream(other, {"timeout": gates.GLANCE_SECONDS})
         async with aclosing(late) as second:
             try:
                 await anext(second)

@@ -56,7 +56,7 @@ async def abandon(way: str, model: Any, prompt: Any, config: Any = None) -> list
 async def closed(subject: Subject, way: str) -> None:
     """A `{way}` that is closed after two tokens stops a model of 10,000 within a token or two."""
     probe = endless(subject)
-    await abandon(way, probe.model, subject.prompts[0])
+    await abandon(way, probe.face, subject.prompts[0])
     await probe.until(lambda: probe.calls[0].ended, f"closing the hook of an abandoned `{way}`")
     most = _TAKEN + _SLACK + ahead(subject, way)
     made = len(probe.calls[0].given)
@@ -70,7 +70,7 @@ async def left_by_break(subject: Subject) -> None:
     probe = endless(subject)
 
     async def read() -> None:
-        async for _ in probe.model.astream(subject.prompts[0]):
+        async for _ in probe.face.astream(subject.prompts[0]):
             break
 
     async with patiently("`astream`"):
@@ -89,7 +89,7 @@ async def read_ahead(subject: Subject) -> None:
             crowd.open()
 
     probe.on_piece = look
-    async with patiently("`astream`"), aclosing(probe.model.astream(subject.prompts[0])) as pieces:
+    async with patiently("`astream`"), aclosing(probe.face.astream(subject.prompts[0])) as pieces:
         async for _ in pieces:
             taken += 1
             # A moment in which the hook could run ahead: at the first chunk, and once a whole read-ahead was taken.
@@ -104,7 +104,7 @@ async def read_ahead(subject: Subject) -> None:
 async def own_thread(subject: Subject) -> None:
     """A sync generator under `astream` is closed in the thread that runs it."""
     probe = endless(subject)
-    await abandon("astream", probe.model, subject.prompts[0])
+    await abandon("astream", probe.face, subject.prompts[0])
     call = probe.calls[0]
     await probe.until(lambda: call.ended, "closing the hook")
     expect_equal(call.closing_thread, call.thread, "the thread that closed the generator")
@@ -116,7 +116,7 @@ async def task_cancelled(subject: Subject, way: str) -> None:
     probe = subject.probe()
     with Gate() as gate:
         probe.on_enter = lambda call: gate
-        task = asyncio.create_task(WAYS[way].results(probe.model, subject.prompts[0]))
+        task = asyncio.create_task(WAYS[way].results(probe.face, subject.prompts[0]))
         await probe.until(lambda: bool(probe.calls), "calling the hook")
         task.cancel()
         async with patiently(f"a cancelled `{way}`"):
@@ -134,7 +134,7 @@ def _is_marked(response: LLMResult) -> bool:
 async def end_event(subject: Subject, way: str) -> None:
     """The end event of an abandoned `{way}` carries what was produced, marked cancelled; there is no error event."""
     probe, record = endless(subject), RecordingHandler()
-    taken = await abandon(way, probe.model, subject.prompts[0], {"callbacks": [record]})
+    taken = await abandon(way, probe.face, subject.prompts[0], {"callbacks": [record]})
     await probe.until(lambda: bool(record.ends or record.failures), "firing the end event")
     expect(not record.failures, "an error event was fired")
     expect_equal(len(record.ends), 1, "the number of end events")
@@ -153,7 +153,7 @@ async def timeout_event(subject: Subject, way: str) -> None:
         probe.on_enter = lambda call: gate
         try:
             async with patiently(f"`{way}`"):
-                await WAYS[way].results(probe.model, subject.prompts[0], config)
+                await WAYS[way].results(probe.face, subject.prompts[0], config)
         except ModelTimeoutError:
             pass
         else:
@@ -169,8 +169,8 @@ async def slot_freed(subject: Subject, way: str) -> None:
     """An abandoned `{way}` gives its slot of `max_concurrency` back."""
     probe = endless(subject)
     probe.model.max_concurrency = 1
-    await abandon(way, probe.model, subject.prompts[0])
+    await abandon(way, probe.face, subject.prompts[0])
     probe.script = ["next"]
     async with patiently("the call after an abandoned stream"):
-        text = await WAYS[way].text(probe.model, subject.prompts[1])
+        text = await WAYS[way].text(probe.face, subject.prompts[1])
     expect_equal(text, "next", "the answer of the next call")

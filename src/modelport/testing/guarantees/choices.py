@@ -8,18 +8,17 @@ from typing import Any
 from modelport.engine.call import Call
 from modelport.engine.choices import astream_choices
 from modelport.testing.checks import CheckFailure, check, check_each_way, expect, expect_equal
-from modelport.testing.conditions import framework_fans_out, has_no_batch, has_stream, unlimited
+from modelport.testing.conditions import called_directly, framework_fans_out, has_no_batch, has_stream, unlimited
 from modelport.testing.gates import Rendezvous, patiently
-from modelport.testing.guarantees.usage import GENERATES
 from modelport.testing.recorder import RecordingHandler
 from modelport.testing.subject import Subject
-from modelport.testing.ways import generate_by
+from modelport.testing.ways import GENERATES, generate_by
 from modelport.values.errors import InputError
 
 SOURCE = "modelport guarantee 9 (n); OpenAI chat completions: n"
 
 
-@check_each_way("choices:{way}:as-many", source=SOURCE, ways=GENERATES, applies=[framework_fans_out])
+@check_each_way("choices:{way}:as-many", source=SOURCE, ways=GENERATES, applies=[called_directly, framework_fans_out])
 async def as_many(subject: Subject, way: str) -> None:
     """`{way}` with n=3 gives three choices for each prompt, in the prompts' order."""
     probe = subject.probe()
@@ -32,7 +31,7 @@ async def as_many(subject: Subject, way: str) -> None:
         expect_equal(texts, wanted, "the texts")
 
 
-@check_each_way("choices:{way}:own-runs", source=SOURCE, ways=GENERATES, applies=[framework_fans_out])
+@check_each_way("choices:{way}:own-runs", source=SOURCE, ways=GENERATES, applies=[called_directly, framework_fans_out])
 async def own_runs(subject: Subject, way: str) -> None:
     """Each of the n choices of `{way}` is a run of its own."""
     probe, record = subject.probe(), RecordingHandler()
@@ -46,7 +45,7 @@ async def own_runs(subject: Subject, way: str) -> None:
     "choices:{way}:concurrent",
     source=SOURCE,
     ways=GENERATES,
-    applies=[framework_fans_out, unlimited, has_no_batch],
+    applies=[called_directly, framework_fans_out, unlimited, has_no_batch],
 )
 async def concurrent(subject: Subject, way: str) -> None:
     """The n choices of `{way}` run at the same time."""
@@ -57,7 +56,7 @@ async def concurrent(subject: Subject, way: str) -> None:
     expect(meeting.met, f"{probe.peak} of 3 hook calls ran at once")
 
 
-@check_each_way("choices:{way}:refused", source=SOURCE, ways=GENERATES)
+@check_each_way("choices:{way}:refused", source=SOURCE, ways=GENERATES, applies=[called_directly])
 async def refused(subject: Subject, way: str) -> None:
     """`{way}` refuses an n that is no int of at least 1."""
     model = subject.make()
@@ -74,7 +73,7 @@ async def refused(subject: Subject, way: str) -> None:
 @check(
     "choices:stream:by-index",
     source=SOURCE,
-    applies=[framework_fans_out, unlimited, has_stream],
+    applies=[called_directly, framework_fans_out, unlimited, has_stream],
 )
 async def by_index(subject: Subject) -> None:
     """In a stream of n choices each chunk says which choice it belongs to, and none waits for another's end."""

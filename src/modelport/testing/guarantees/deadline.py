@@ -24,7 +24,7 @@ async def expect_timeout(probe: Probe, way: str, prompt: Any, config: Any) -> No
     """Fail unless a call runs out of time; what holds the hook back is the caller's business."""
     try:
         async with patiently(f"`{way}` with {config}"):
-            await WAYS[way].results(probe.model, prompt, config)
+            await WAYS[way].results(probe.face, prompt, config)
     except TimeoutError as error:
         expect(isinstance(error, ModelTimeoutError), f"the error is {error!r}, no ModelTimeoutError")
         return
@@ -80,7 +80,7 @@ async def queueing(subject: Subject, way: str) -> None:
     probe.model.max_concurrency = 1
     with Gate() as gate:
         probe.on_enter = lambda call: gate
-        holder = asyncio.create_task(WAYS[way].results(probe.model, subject.prompts[0]))
+        holder = asyncio.create_task(WAYS[way].results(probe.face, subject.prompts[0]))
         await probe.until(lambda: bool(probe.calls), "calling the hook")
         try:
             await expect_timeout(probe, way, subject.prompts[1], {"timeout": gates.SOON_SECONDS})
@@ -104,7 +104,7 @@ async def thread_counts(subject: Subject, way: str) -> None:
         await expect_timeout(probe, way, subject.prompts[1], {"timeout": gates.GLANCE_SECONDS})
         expect_equal(len(probe.calls), 1, "the number of hook calls while the first still runs")
     async with patiently("the call after the hook has returned"):
-        await WAYS[way].results(probe.model, subject.prompts[1])
+        await WAYS[way].results(probe.face, subject.prompts[1])
 
 
 @check("deadline:stream:pulled", source=SOURCE, applies=[has_stream])
@@ -114,7 +114,7 @@ async def pulled(subject: Subject) -> None:
         probe = endless(subject)
 
         def read(probe: Probe = probe, config: Any = config) -> int:
-            with closing(probe.model.stream(subject.prompts[0], config)) as pieces:
+            with closing(probe.face.stream(subject.prompts[0], config)) as pieces:
                 next(pieces)
                 next(pieces)
                 return len(probe.calls[0].given)
@@ -132,11 +132,11 @@ async def inherited(subject: Subject, way: str) -> None:
     def nest(call: HookCall) -> None:
         if len(probe.calls) == 1:
             call.model.invoke(subject.prompts[1])
-            call.model.invoke(subject.prompts[1], {"timeout": 2 * _LONG_SECONDS})
+            call.model.invoke(subject.prompts[2], {"timeout": 2 * _LONG_SECONDS})
 
     probe.on_enter = nest
     async with patiently(f"a call inside `{way}`"):
-        await WAYS[way].results(probe.model, subject.prompts[0], {"timeout": _LONG_SECONDS})
+        await WAYS[way].results(probe.face, subject.prompts[0], {"timeout": _LONG_SECONDS})
     deadlines = [call.manager.deadline for call in probe.calls]
     expect(deadlines[0] is not None, "`run_manager.deadline` is None in a call with a timeout")
     expect_equal(deadlines, [deadlines[0]] * 3, "the deadlines of the outer and the inner calls")
@@ -147,7 +147,7 @@ async def shared(subject: Subject, way: str) -> None:
     """All items of one `{way}` share one deadline."""
     probe = subject.probe()
     async with patiently(f"`{way}`"):
-        await batch_by(way, probe.model, subject.prompts, {"timeout": gates.PATIENCE_SECONDS})
+        await batch_by(way, probe.face, subject.prompts, {"timeout": gates.PATIENCE_SECONDS})
     deadlines = {call.manager.deadline for call in probe.calls}
     expect(None not in deadlines, "an item has no deadline")
     expect_equal(len(deadlines), 1, "the number of different deadlines")

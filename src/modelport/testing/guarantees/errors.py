@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelport.testing.checks import CheckFailure, NotApplicable, check, check_each_way, expect
-from modelport.testing.conditions import has_stream
+from modelport.testing.conditions import called_directly, has_stream
 from modelport.testing.gates import patiently
 from modelport.testing.probe import HookCall, ProbeError
 from modelport.testing.subject import Subject
@@ -25,7 +25,7 @@ async def unchanged(subject: Subject, way: str) -> None:
     probe.on_enter = fail
     try:
         async with patiently(f"`{way}`"):
-            await WAYS[way].results(probe.model, subject.prompts[0])
+            await WAYS[way].results(probe.face, subject.prompts[0])
     except Exception as error:
         if isinstance(error, CheckFailure):
             raise
@@ -49,7 +49,7 @@ async def after_chunks(subject: Subject, way: str) -> None:
     seen: list[str] = []
     try:
         async with patiently(f"`{way}`"):
-            await read_pieces(way, probe.model, subject.prompts[0], None, lambda piece: seen.append(text_of(piece)))
+            await read_pieces(way, probe.face, subject.prompts[0], None, lambda piece: seen.append(text_of(piece)))
     except ProbeError as error:
         expect(error is failure, f"{error!r} was raised in place of the hook's exception")
         expect("".join(seen) == "one two ", f"{seen} came before the exception")
@@ -65,7 +65,7 @@ async def wrong_result(subject: Subject, way: str) -> None:
     probe.replace = lambda _: 42
     try:
         async with patiently(f"`{way}`"):
-            text = await WAYS[way].text(probe.model, subject.prompts[0])
+            text = await WAYS[way].text(probe.face, subject.prompts[0])
     except HookError as error:
         label = f"{subject.cls.__name__}.{subject.hook_for(way).name}"
         expect(label in str(error) and "42" in str(error), f"the message is {str(error)!r}")
@@ -82,7 +82,7 @@ async def unknown_keyword(subject: Subject, way: str) -> None:
     probe = subject.probe()
     try:
         async with patiently(f"`{way}`"):
-            await WAYS[way].results(probe.model, subject.prompts[0], no_such_keyword=1)
+            await WAYS[way].results(probe.face, subject.prompts[0], no_such_keyword=1)
     except TypeError as error:
         helps = isinstance(error, KeywordError) and "no_such_keyword" in str(error)
         expect(helps, f"{error!r} was raised")
@@ -97,7 +97,7 @@ async def unknown_config(subject: Subject, way: str) -> None:
     probe = subject.probe()
     try:
         async with patiently(f"`{way}`"):
-            await WAYS[way].results(probe.model, subject.prompts[0], {"timeoutt": 1})
+            await WAYS[way].results(probe.face, subject.prompts[0], {"timeoutt": 1})
     except InputError as error:
         named = "'timeoutt'" in str(error) and "'timeout'" in str(error)
         expect(named, f"the message is {str(error)!r}")
@@ -105,7 +105,7 @@ async def unknown_config(subject: Subject, way: str) -> None:
     raise CheckFailure(f"`{way}` took the key 'timeoutt'")
 
 
-@check("errors:construct:unknown-argument", source=SOURCE)
+@check("errors:construct:unknown-argument", source=SOURCE, applies=[called_directly])
 async def unknown_argument(subject: Subject) -> None:
     """An argument that is no field is a `TypeError` that names it and the nearest field."""
     try:

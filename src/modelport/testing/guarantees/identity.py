@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from modelport.engine.memory_cache import LRUCache
 from modelport.testing.checks import CheckFailure, NotApplicable, check, expect, expect_equal
+from modelport.testing.conditions import called_directly
 from modelport.testing.gates import patiently
 from modelport.testing.subject import Subject
 from modelport.testing.ways import WAYS
@@ -16,7 +18,7 @@ from modelport.testing.ways import WAYS
 SOURCE = "modelport contract, identity"
 
 
-@check("identity:equal:itself-only", source=SOURCE)
+@check("identity:equal:itself-only", source=SOURCE, applies=[called_directly])
 async def itself_only(subject: Subject) -> None:
     """A model equals only itself, and hashes so."""
     model = subject.make()
@@ -26,7 +28,7 @@ async def itself_only(subject: Subject) -> None:
     expect_equal(len({model, twin}), 2, "the size of a set of two models")
 
 
-@check("identity:print:str", source="custom LLM guide: print(llm)")
+@check("identity:print:str", source="custom LLM guide: print(llm)", applies=[called_directly])
 async def printed(subject: Subject) -> None:
     """`print(model)` shows the class and the identifying parameters, as in the guide."""
     model = subject.make()
@@ -35,7 +37,7 @@ async def printed(subject: Subject) -> None:
     expect(rest.startswith("Params: {"), f"the second line is {rest!r:.100}")
 
 
-@check("identity:print:repr", source=SOURCE)
+@check("identity:print:repr", source=SOURCE, applies=[called_directly])
 async def represented(subject: Subject) -> None:
     """The repr shows the class and the author's fields, none of the framework's."""
     text = repr(subject.make())
@@ -45,6 +47,8 @@ async def represented(subject: Subject) -> None:
 
 
 async def _expect_same_answer(subject: Subject, model: Any, twin: Any) -> None:
+    if subject.is_cached:
+        twin.cache = LRUCache()  # a copy shares the cache, and would answer by what is there
     async with patiently("`invoke`"):
         expected = await WAYS["invoke"].text(model, subject.prompts[0])
         answer = await WAYS["invoke"].text(twin, subject.prompts[0])
@@ -54,7 +58,7 @@ async def _expect_same_answer(subject: Subject, model: Any, twin: Any) -> None:
 
 async def _used(subject: Subject) -> Any:
     """Return a model that has all of the framework's state: slots, workers, a lock or two."""
-    model = copy.copy(subject.make())
+    model = copy.copy(subject.fresh())
     model.max_concurrency = 4
     for way in WAYS.values():
         async with patiently(f"`{way.name}`"):
@@ -76,7 +80,7 @@ def _copied(model: Any, make: Callable[[Any], Any]) -> Any:
     raise CheckFailure(f"a used model cannot be copied: {blame}")
 
 
-@check("identity:copy:deepcopy", source=SOURCE)
+@check("identity:copy:deepcopy", source=SOURCE, applies=[called_directly])
 async def deep_copied(subject: Subject) -> None:
     """A used model can be deep-copied, and the copy answers as it does."""
     model = await _used(subject)
@@ -85,7 +89,7 @@ async def deep_copied(subject: Subject) -> None:
     await _expect_same_answer(subject, model, twin)
 
 
-@check("identity:copy:pickle", source=SOURCE)
+@check("identity:copy:pickle", source=SOURCE, applies=[called_directly])
 async def pickled(subject: Subject) -> None:
     """A used model can be pickled, without any of the framework's state, and the copy answers as it does."""
     module = sys.modules.get(subject.cls.__module__)
@@ -98,7 +102,7 @@ async def pickled(subject: Subject) -> None:
     await _expect_same_answer(subject, model, twin)
 
 
-@check("identity:set:unknown-attribute", source=SOURCE)
+@check("identity:set:unknown-attribute", source=SOURCE, applies=[called_directly])
 async def unknown_attribute(subject: Subject) -> None:
     """Setting an attribute that is no field is an error that names it, not a silent typo."""
     model = copy.copy(subject.make())

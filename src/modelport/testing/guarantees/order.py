@@ -33,7 +33,7 @@ async def token_first(subject: Subject, way: str) -> None:
     """In `{way}` the token event of each non-empty chunk fires once, just before the consumer gets the chunk."""
     probe, record = subject.probe(), RecordingHandler()
     probe.script = _SCRIPT
-    await _stream_recorded(way, probe.model, subject.prompts[0], record)
+    await _stream_recorded(way, probe.face, subject.prompts[0], record)
     seen = [
         (event.name.removeprefix("on_llm_new_"), event.payload)
         for event in record.named("on_llm_new_token", "piece")
@@ -50,7 +50,7 @@ async def joined_tokens(subject: Subject, way: str) -> None:
         raise NotApplicable(f"`{way}` is answered by `{subject.hook_for(way).name}`")
     probe, record = subject.probe(), RecordingHandler()
     async with patiently(f"`{way}`"):
-        text = await WAYS[way].text(probe.model, subject.prompts[0], {"callbacks": [record]})
+        text = await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     expect_equal("".join(record.tokens), text, "the joined token events")
 
 
@@ -59,7 +59,7 @@ async def one_answer_silent(subject: Subject, way: str) -> None:
     """A `{way}` that is made of one whole answer fires no token event of the framework's."""
     probe, record = subject.probe(), RecordingHandler()
     probe.script = _SCRIPT
-    await _stream_recorded(way, probe.model, subject.prompts[0], record)
+    await _stream_recorded(way, probe.face, subject.prompts[0], record)
     expect_equal(record.tokens, [], "the token events")
 
 
@@ -72,7 +72,7 @@ async def authors_token(subject: Subject, way: str) -> None:
     probe.script = _SCRIPT
     probe.on_enter = lambda call: call.manager.on_llm_new_token(_AUTHORS)
     async with patiently(f"`{way}`"):
-        await WAYS[way].text(probe.model, subject.prompts[0], {"callbacks": [record]})
+        await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     expect_equal(record.tokens, [_AUTHORS], "the token events")
 
 
@@ -82,7 +82,7 @@ async def authors_token_in_stream(subject: Subject, way: str) -> None:
     probe, record = subject.probe(), RecordingHandler()
     probe.script = _SCRIPT
     probe.on_piece = lambda call: call.manager.on_llm_new_token(_AUTHORS)
-    await _stream_recorded(way, probe.model, subject.prompts[0], record)
+    await _stream_recorded(way, probe.face, subject.prompts[0], record)
     expect_equal(record.tokens, [text for text in _SCRIPT if text], "the token events")
 
 
@@ -91,8 +91,8 @@ async def paired(subject: Subject, way: str) -> None:
     """`{way}` fires one start and one end, of one run, with all tokens in between."""
     probe, record = subject.probe(), RecordingHandler()
     async with patiently(f"`{way}`"):
-        text = await WAYS[way].text(probe.model, subject.prompts[0], {"callbacks": [record]})
-    events = record.events
+        text = await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
+    events = record.of_models
     names = [event.name for event in events]
     expect(
         len(record.starts) == len(record.ends) == 1 and not record.failures,
@@ -109,7 +109,7 @@ async def own_runs(subject: Subject, way: str) -> None:
     """Each item of `{way}` has its own run: its prompt, its tokens, its answer."""
     probe, record = subject.probe(), RecordingHandler()
     async with patiently(f"`{way}`"):
-        results = await batch_by(way, probe.model, subject.prompts, {"callbacks": [record]})
+        results = await batch_by(way, probe.face, subject.prompts, {"callbacks": [record]})
     starts = {event.run_id: event for event in record.starts}
     expect_equal(len(starts), len(subject.prompts), "the number of runs started")
     ends = {event.run_id: event.payload.generations[0][0].text for event in record.ends}
@@ -118,9 +118,8 @@ async def own_runs(subject: Subject, way: str) -> None:
         runs = [run_id for run_id, event in starts.items() if event.payload == [argument]]
         expect_equal(len(runs), 1, f"the number of runs with the input {argument!r:.80}")
         expect_equal(ends.get(runs[0]), text_of(result), "the text of its end event")
-        tokens = record.tokens_of(runs[0])
-        if subject.hook_for(way).is_stream:
-            expect_equal(tokens, text_of(result), "the tokens of its run")
+        if any(call.hook.is_stream for call in probe.calls):
+            expect_equal(record.tokens_of(runs[0]), text_of(result), "the tokens of its run")
 
 
 @check_each_way("order:{way}:error-paired", source=SOURCE)
@@ -134,7 +133,7 @@ async def error_paired(subject: Subject, way: str) -> None:
     probe.on_enter = fail
     try:
         async with patiently(f"`{way}`"):
-            await WAYS[way].text(probe.model, subject.prompts[0], {"callbacks": [record]})
+            await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     except ProbeError:
         names = [event.name for event in record.events]
         one_each = len(record.starts) == len(record.failures) == 1 and not record.ends

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelport.models.secrets import known_secrets
 from modelport.testing.checks import CheckFailure, check, check_each_way, expect
-from modelport.testing.conditions import has_secrets
+from modelport.testing.conditions import called_directly, has_secrets
 from modelport.testing.gates import patiently
 from modelport.testing.recorder import RecordingHandler
 from modelport.testing.subject import Subject
@@ -24,14 +24,14 @@ def _expect_none(text: str, secrets: list[str], where: str) -> None:
     expect(not found, f"{len(found)} of the model's secrets stand in {where}", "see what prints it")
 
 
-@check("secrets:print:repr", source=SOURCE, applies=[has_secrets])
+@check("secrets:print:repr", source=SOURCE, applies=[called_directly, has_secrets])
 async def in_repr(subject: Subject) -> None:
     """The model's repr shows no secret."""
     model = subject.make()
     _expect_none(repr(model), known_secrets(model), "repr(model)")
 
 
-@check("secrets:print:str", source=SOURCE, applies=[has_secrets])
+@check("secrets:print:str", source=SOURCE, applies=[called_directly, has_secrets])
 async def in_str(subject: Subject) -> None:
     """`print(model)` shows no secret, also when `_identifying_params` gives one away."""
     model = subject.make()
@@ -44,13 +44,13 @@ async def in_events(subject: Subject, way: str) -> None:
     probe, record = subject.probe(), RecordingHandler()
     probe.script = ["an answer"]
     async with patiently(f"`{way}`"):
-        await WAYS[way].text(probe.model, subject.prompts[0], {"callbacks": [record]})
+        await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     secrets = known_secrets(probe.model)
     for event in record.events:
         _expect_none(repr((event.payload, event.facts)), secrets, f"the event {event.name}")
 
 
-@check("secrets:errors:construction", source=SOURCE, applies=[has_secrets])
+@check("secrets:errors:construction", source=SOURCE, applies=[called_directly, has_secrets])
 async def in_construction_errors(subject: Subject) -> None:
     """Errors of construction carry no value of a field, in no link of their chain."""
     model = subject.make()
@@ -89,7 +89,7 @@ async def in_hook_errors(subject: Subject, way: str) -> None:
     probe.replace = lambda value: {"api_key": secrets[0], "answer": value}
     try:
         async with patiently(f"`{way}`"):
-            await WAYS[way].text(probe.model, subject.prompts[0])
+            await WAYS[way].text(probe.face, subject.prompts[0])
     except HookError as error:
         _expect_none(_whole(error), secrets, f"the HookError of `{way}`")
         return
@@ -118,9 +118,9 @@ async def in_log(subject: Subject) -> None:
     logger.addHandler(lines)
     logger.setLevel(logging.DEBUG)
     try:
-        await WAYS["invoke"].text(probe.model, subject.prompts[0])
+        await WAYS["invoke"].text(probe.face, subject.prompts[0])
         record = _Failing(secrets[0])
-        await WAYS["invoke"].text(probe.model, subject.prompts[0], {"callbacks": [record]})
+        await WAYS["invoke"].text(probe.face, subject.prompts[1], {"callbacks": [record]})
     finally:
         logger.removeHandler(lines)
         logger.setLevel(level)
@@ -139,7 +139,7 @@ class _Failing(RecordingHandler):
         raise ValueError(f"cannot send with key {self._secret}")
 
 
-@check("secrets:copy:deepcopy", source=SOURCE, applies=[has_secrets])
+@check("secrets:copy:deepcopy", source=SOURCE, applies=[called_directly, has_secrets])
 async def in_copies(subject: Subject) -> None:
     """A copy of the model keeps its secrets, and keeps them hidden."""
     model = subject.make()

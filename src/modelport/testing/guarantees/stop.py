@@ -41,7 +41,7 @@ async def stopped(probe: Probe, way: str, prompt: Any, stop: Any, **kwargs: Any)
     """
     try:
         async with patiently(f"`{way}` with stop={stop!r}"):
-            return await WAYS[way].text(probe.model, prompt, stop=stop, **kwargs)
+            return await WAYS[way].text(probe.face, prompt, stop=stop, **kwargs)
     except Exception as error:
         if any(call.error is error for call in probe.calls):
             raise NotApplicable(f"the hook refuses stop strings: {error}") from None
@@ -144,7 +144,7 @@ async def nothing_held(subject: Subject, way: str) -> None:
     probe = subject.probe()
     probe.script = ["ab", "cE", "Nd", "EN"]
     async with patiently(f"`{way}`"):
-        pieces = await WAYS[way].results(probe.model, subject.prompts[0], stop=["END"])
+        pieces = await WAYS[way].results(probe.face, subject.prompts[0], stop=["END"])
     texts = [text for piece in pieces if (text := piece if isinstance(piece, str) else piece.text)]
     expect_equal(texts, ["ab", "c", "ENd", "EN"], "the pieces of ab|cE|Nd|EN with stop=['END']")
 
@@ -160,6 +160,6 @@ async def not_implemented(subject: Subject, way: str) -> None:
     probe = scripted(subject)
     probe.on_enter = refuse
     async with patiently(f"`{way}`"):
-        text = await WAYS[way].text(probe.model, subject.prompts[0], stop=["two"])
+        text = await WAYS[way].text(probe.face, subject.prompts[0], stop=["two"])
     expect_equal(text, "one<|im_x|>two", "the answer")
     expect_equal([call.stop for call in probe.calls], [["two"], None], "the stop of the hook calls")

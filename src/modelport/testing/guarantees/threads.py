@@ -37,10 +37,10 @@ async def sixty_four(subject: Subject, way: str) -> None:
     def ask(prompt: str) -> str:
         start.wait(timeout=30)
         if way == "invoke":
-            return text_of(probe.model.invoke(prompt))
+            return text_of(probe.face.invoke(prompt))
         if way == "batch":
-            return text_of(probe.model.batch([prompt])[0])
-        return "".join(map(text_of, probe.model.stream(prompt)))
+            return text_of(probe.face.batch([prompt])[0])
+        return "".join(map(text_of, probe.face.stream(prompt)))
 
     work: list[Callable[[], str]] = [lambda prompt=prompt: ask(prompt) for prompt in prompts]
     async with patiently(f"`{way}` in {THREADS} threads"):
@@ -67,7 +67,7 @@ async def gives_turns(subject: Subject) -> None:
         other = asyncio.create_task(count())
         await asyncio.sleep(0)
         turns = 0
-        async with patiently("`astream`"), aclosing(probe.model.astream("x", config)) as pieces:
+        async with patiently("`astream`"), aclosing(probe.face.astream("x", config)) as pieces:
             async for _ in pieces:
                 pass
         other.cancel()
@@ -98,24 +98,24 @@ async def no_global_state(subject: Subject, way: str) -> None:
     probe.script = ["one ", "two"]
     before = _globals()
     config: list[Any] = [None, {"callbacks": [RecordingHandler()], "timeout": 60}]
-    for one in config:
+    for prompt, one in zip(subject.prompts, config, strict=False):
         async with patiently(f"`{way}`"):
-            await _here(probe, way, one)
+            await _here(probe, way, prompt, one)
     after = _globals()
     changed = [name for name, value in before.items() if after[name] != value]
     expect(not changed, f"changed: {', '.join(changed)}")
 
 
-async def _here(probe: Probe, way: str, config: Any) -> None:
+async def _here(probe: Probe, way: str, prompt: Any, config: Any) -> None:
     """Call a model in this very task and thread, whose state would change."""
     if way == "invoke":
-        probe.model.invoke("x", config)
+        probe.face.invoke(prompt, config)
     elif way == "batch":
-        probe.model.batch(["x"], config)
+        probe.face.batch([prompt], config)
     elif way == "stream":
-        list(probe.model.stream("x", config))
+        list(probe.face.stream(prompt, config))
     else:
-        await WAYS[way].results(probe.model, "x", config)
+        await WAYS[way].results(probe.face, prompt, config)
 
 
 @check_each_way("threads:{way}:own-context", source=SOURCE, ways=STREAMS, applies=[has_stream])
@@ -133,6 +133,6 @@ async def own_context(subject: Subject, way: str) -> None:
     config = {"callbacks": [RecordingHandler()]}
     outside: list[str] = []
     async with patiently(f"`{way}`"):
-        await read_pieces(way, probe.model, "x", config, lambda _: outside.append(_VARIABLE.get()))
+        await read_pieces(way, probe.face, "x", config, lambda _: outside.append(_VARIABLE.get()))
     expect_equal(set(outside), {"unset"}, "the consumer's context variable")
     expect_equal(inside[1:], ["set by the hook"] * 2, "the hook's own context variable")

@@ -19,7 +19,7 @@ async def whole_bytes(subject: Subject, way: str) -> None:
         probe, raw = subject.probe(), TEXT.encode()
         probe.script = [raw[start : start + size] for start in range(0, len(raw), size)]
         async with patiently(f"`{way}`"):
-            text = await WAYS[way].text(probe.model, subject.prompts[0])
+            text = await WAYS[way].text(probe.face, subject.prompts[0])
         expect_equal(text, TEXT, f"the answer of bytes in pieces of {size}")
 
 
@@ -29,8 +29,8 @@ async def whole_characters(subject: Subject, way: str) -> None:
     probe, raw = subject.probe(), TEXT.encode()
     probe.script = [raw[start : start + 1] for start in range(len(raw))]
     async with patiently(f"`{way}`"):
-        pieces = [text_of(one) for one in await WAYS[way].results(probe.model, subject.prompts[0])]
-        stopped = await WAYS[way].text(probe.model, subject.prompts[0], stop=["世界"])
+        pieces = [text_of(one) for one in await WAYS[way].results(probe.face, subject.prompts[0])]
+        stopped = await WAYS[way].text(probe.face, subject.prompts[0], stop=["世界"])
     broken = [piece for piece in pieces if "\ufffd" in piece]
     expect(not broken, f"pieces with half characters: {broken}")
     expect_equal(stopped, "Grüße, 世界", "the answer with stop=['世界']")
@@ -42,7 +42,7 @@ async def cut_off(subject: Subject, way: str) -> None:
     probe = subject.probe()
     probe.script = [b"one ", "🌍".encode()[:2]]
     async with patiently(f"`{way}`"):
-        text = await WAYS[way].text(probe.model, subject.prompts[0])
+        text = await WAYS[way].text(probe.face, subject.prompts[0])
     expect_equal(text, "one \ufffd", "the answer")
 
 
@@ -50,7 +50,7 @@ async def cut_off(subject: Subject, way: str) -> None:
 async def encodable(subject: Subject, way: str) -> None:
     """What `{way}` gives for a prompt with all sorts of characters can be sent as UTF-8."""
     async with patiently(f"`{way}`"):
-        results = await WAYS[way].results(subject.make(), TEXT)
+        results = await WAYS[way].results(subject.face_of(subject.fresh()), TEXT)
     for piece in map(text_of, results):
         try:
             piece.encode()

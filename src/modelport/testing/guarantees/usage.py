@@ -7,6 +7,7 @@ from typing import Any
 from modelport.engine.tokens import counter_of
 from modelport.testing.checks import NotApplicable, check_each_way, expect, expect_equal
 from modelport.testing.conditions import (
+    called_directly,
     framework_cuts_tokens,
     has_count,
     has_no_count,
@@ -17,11 +18,11 @@ from modelport.testing.gates import patiently
 from modelport.testing.probe import HookCall, Probe
 from modelport.testing.recorder import RecordingHandler
 from modelport.testing.subject import Subject
-from modelport.testing.ways import STREAMS, WAYS, generate_by, text_of
+from modelport.testing.ways import GENERATES, STREAMS, WAYS, generate_by, text_of
 from modelport.values.usage import Usage
 
 SOURCE = "modelport guarantee 8 (usage)"
-GENERATES = ("generate", "agenerate")
+_WAYS = (*GENERATES, *WAYS)
 _SCRIPT = ("Grüße, ", "世界 ", "🌍, ", "and more ", "words")
 _TEXT = "".join(_SCRIPT)
 
@@ -37,17 +38,25 @@ def _scripted(subject: Subject) -> Probe:
     return probe
 
 
-async def _generation(probe: Probe, way: str, prompt: Any, **kwargs: Any) -> Any:
+async def _generation(subject: Subject, probe: Probe, way: str, prompt: Any, **kwargs: Any) -> Any:
+    """Return what `generate` gives; of another way to call, what its end event carries."""
+    record = RecordingHandler()
     async with patiently(f"`{way}`"):
-        result = await generate_by(way, probe.model, [prompt], **kwargs)
-    return result.generations[0][0]
+        if way not in GENERATES:
+            await WAYS[way].text(probe.face, prompt, {"callbacks": [record]}, **kwargs)
+        elif (reason := called_directly(subject)) is not None:
+            raise NotApplicable(reason)
+        else:
+            return (await generate_by(way, probe.model, [prompt], **kwargs)).generations[0][0]
+    expect_equal(len(record.ends), 1, "the number of end events")
+    return record.ends[0].payload.generations[0][0]
 
 
-@check_each_way("usage:{way}:always-there", source=SOURCE, ways=GENERATES)
+@check_each_way("usage:{way}:always-there", source=SOURCE, ways=_WAYS)
 async def always_there(subject: Subject, way: str) -> None:
     """`{way}` gives token figures and a finish reason for every answer of the author's."""
     probe = subject.probe()
-    answer = await _generation(probe, way, subject.prompts[1])
+    answer = await _generation(subject, probe, way, subject.prompts[1])
     usage = answer.usage
     expect(usage is not None, "the answer has no usage")
     expect(usage.prompt_tokens > 0, f"the usage is {usage}")
@@ -60,7 +69,7 @@ async def end_event(subject: Subject, way: str) -> None:
     """The end event of `{way}` carries the usage and the finish reason."""
     probe, record = _scripted(subject), RecordingHandler()
     async with patiently(f"`{way}`"):
-        await WAYS[way].text(probe.model, subject.prompts[0], {"callbacks": [record]})
+        await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     response = record.ends[0].payload
     answer = response.generations[0][0]
     usage: Usage = answer.usage or Usage()
@@ -75,7 +84,7 @@ async def on_the_message(subject: Subject, way: str) -> None:
     """The message that `{way}` gives, joined when it comes in pieces, carries usage and finish reason."""
     probe = _scripted(subject)
     async with patiently(f"`{way}`"):
-        pieces = await WAYS[way].results(probe.model, subject.prompts[0])
+        pieces = await WAYS[way].results(probe.face, subject.prompts[0])
     message: Any = pieces[0]
     for piece in pieces[1:]:
         message = message + piece
@@ -85,19 +94,19 @@ async def on_the_message(subject: Subject, way: str) -> None:
     expect_equal(message.response_metadata.get("finish_reason"), "stop", "the finish reason")
 
 
-@check_each_way("usage:{way}:estimated", source=SOURCE, ways=GENERATES, applies=[has_no_count])
+@check_each_way("usage:{way}:estimated", source=SOURCE, ways=_WAYS, applies=[has_no_count])
 async def estimated(subject: Subject, way: str) -> None:
     """Without figures or a tokenizer, `{way}` estimates ⌈UTF-8 bytes / 4⌉ and says so, never the chunks."""
-    answer = await _generation(_scripted(subject), way, "prompt")
+    answer = await _generation(subject, _scripted(subject), way, "prompt")
     expect_equal(answer.usage.completion_tokens, quarter_bytes(_TEXT), "the completion tokens")
     expect(answer.usage.estimated, "the estimate is not marked as one")
 
 
-@check_each_way("usage:{way}:counted", source=SOURCE, ways=GENERATES, applies=[has_count])
+@check_each_way("usage:{way}:counted", source=SOURCE, ways=_WAYS, applies=[has_count])
 async def counted(subject: Subject, way: str) -> None:
     """With a `_count_tokens`, `{way}` counts by it."""
     probe = _scripted(subject)
-    answer = await _generation(probe, way, subject.prompts[0])
+    answer = await _generation(subject, probe, way, subject.prompts[0])
     count = counter_of(probe.model)
     assert count is not None
     expect_equal(answer.usage.completion_tokens, count(_TEXT), "the completion tokens")
@@ -109,22 +118,22 @@ def _report(call: HookCall, prompt_tokens: int, completion_tokens: int) -> None:
         manager.report_usage(prompt_tokens, completion_tokens)
 
 
-@check_each_way("usage:{way}:authors-figures", source=SOURCE, ways=GENERATES)
+@check_each_way("usage:{way}:authors-figures", source=SOURCE, ways=_WAYS)
 async def authors_figures(subject: Subject, way: str) -> None:
     """Figures that the author reports win in `{way}`."""
     probe = _scripted(subject)
     probe.on_enter = lambda call: _report(call, 1234, 5678)
-    usage = (await _generation(probe, way, subject.prompts[0])).usage
+    usage = (await _generation(subject, probe, way, subject.prompts[0])).usage
     found = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.estimated)
     expect_equal(found, (1234, 5678, 6912, False), "the usage")
 
 
-@check_each_way("usage:{way}:zero-is-not-given", source=SOURCE, ways=GENERATES)
+@check_each_way("usage:{way}:zero-is-not-given", source=SOURCE, ways=_WAYS)
 async def zero_is_not_given(subject: Subject, way: str) -> None:
     """Figures of 0/0/0 beside a non-empty answer count as not given in `{way}`."""
     probe = _scripted(subject)
     probe.on_enter = lambda call: _report(call, 0, 0)
-    usage = (await _generation(probe, way, subject.prompts[1])).usage
+    usage = (await _generation(subject, probe, way, subject.prompts[1])).usage
     expect(usage.prompt_tokens and usage.completion_tokens, f"the usage is {usage}")
 
 
@@ -139,17 +148,17 @@ async def max_tokens(subject: Subject, way: str) -> None:
     probe = _scripted(subject)
     count = counter_of(probe.model) or quarter_bytes
     async with patiently(f"`{way}`"):
-        text = await WAYS[way].text(probe.model, subject.prompts[0], max_tokens=3)
+        text = await WAYS[way].text(probe.face, subject.prompts[0], max_tokens=3)
     expect_equal(text, _longest_within(_TEXT, 3, count), "the answer with max_tokens=3")
 
 
-@check_each_way("usage:{way}:length", source=SOURCE, ways=GENERATES, applies=[framework_cuts_tokens])
+@check_each_way("usage:{way}:length", source=SOURCE, ways=_WAYS, applies=[framework_cuts_tokens])
 async def length(subject: Subject, way: str) -> None:
     """An answer that `max_tokens` cuts ends for the reason "length" in `{way}`, one that fits for "stop"."""
     count = counter_of(subject.make()) or quarter_bytes
     whole = count(_TEXT)
-    cut = await _generation(_scripted(subject), way, subject.prompts[0], max_tokens=max(1, whole - 1))
-    fitting = await _generation(_scripted(subject), way, subject.prompts[0], max_tokens=whole)
+    cut = await _generation(subject, _scripted(subject), way, subject.prompts[0], max_tokens=max(1, whole - 1))
+    fitting = await _generation(subject, _scripted(subject), way, subject.prompts[0], max_tokens=whole)
     expect_equal((cut.finish_reason, fitting.finish_reason), ("length", "stop"), "the finish reasons")
 
 
@@ -159,7 +168,7 @@ async def model_closed(subject: Subject, way: str) -> None:
     probe = subject.probe()
     probe.script = ["word "] * 10_000
     async with patiently(f"`{way}`"):
-        pieces = await WAYS[way].results(probe.model, subject.prompts[0], max_tokens=3)
+        pieces = await WAYS[way].results(probe.face, subject.prompts[0], max_tokens=3)
     if not any(text_of(piece) for piece in pieces):
         raise NotApplicable("the class counts a single word as more than 3 tokens")
     await probe.until(lambda: probe.calls[0].ended, "closing the hook after max_tokens")

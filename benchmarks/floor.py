@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from subjects import SLOW_SECONDS, WIDE_CHARACTERS
+from subjects import DEVICE_BATCH, SLOW_SECONDS, WIDE_CHARACTERS, use_device
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 EVERYTHING = 10_000_000
+_device = threading.Lock()
+_answers: dict[str, str] = {}
+_pool = ThreadPoolExecutor(1)
 
 
 class Counter:
@@ -141,3 +145,45 @@ async def abatch(prompts: list[str]) -> list[str]:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(len(prompts)) as pool:
         return list(await asyncio.gather(*(loop.run_in_executor(pool, _slow, each) for each in prompts)))
+
+
+def device_call(prompt: str) -> str:
+    """The device, asked for one prompt."""
+    return use_device(_device, [prompt])[0]
+
+
+async def device_calls(prompts: list[str]) -> list[str]:
+    """The device, asked for one prompt after the other, in one hop."""
+    work = lambda: [device_call(prompt) for prompt in prompts]  # noqa: E731
+    return await asyncio.get_running_loop().run_in_executor(None, work)
+
+
+async def device_batches(prompts: list[str]) -> list[str]:
+    """The device, asked for full batches one after the other, in one hop."""
+
+    def work() -> list[str]:
+        starts = range(0, len(prompts), DEVICE_BATCH)
+        return [one for start in starts for one in use_device(_device, prompts[start : start + DEVICE_BATCH])]
+
+    return await asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def cached_call(prompt: str) -> str:
+    """A look into a dict."""
+    return _answers.setdefault(prompt, prompt)
+
+
+async def acached_call(prompt: str) -> str:
+    """A look into a dict."""
+    return _answers.setdefault(prompt, prompt)
+
+
+def parallel(prompt: str) -> str:
+    """Both calls, the second in a thread of a pool."""
+    second = _pool.submit(call, prompt)
+    return call(prompt) + second.result()
+
+
+async def aparallel(prompt: str) -> str:
+    """Both calls, in tasks."""
+    return "".join(await asyncio.gather(acall(prompt), acall(prompt)))

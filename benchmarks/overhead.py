@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import imports
+from composition import batching_rows, cache_rows, parallel_rows
 from growth import flatness, prompt_rows, token_rows
 from rows import COUNTER, TOKENS, Row, batch_rows, call_rows, event_rows, stream_rows
 from subjects import Counter, Subject, langchain_subject, modelport_subject
@@ -107,6 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"streams of {TOKENS:,} one-character tokens": stream_rows(),
         f"astream_events of {TOKENS:,} tokens": event_rows(),
         "batches (wall time)": batch_rows(),
+        "dynamic batching (wall time)": batching_rows(),
+        "cache": cache_rows(),
+        "steps at once": parallel_rows(),
         "growth with the prompt": prompt_rows(),
         "growth with the answer": token_rows(),
     }

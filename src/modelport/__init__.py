@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any
 from modelport._version import __version__
 
 if TYPE_CHECKING:
+    from modelport.engine.cache import Cache as Cache
     from modelport.engine.loop_local import loop_local as loop_local
+    from modelport.engine.memory_cache import LRUCache as LRUCache
+    from modelport.engine.sqlite_cache import SQLiteCache as SQLiteCache
     from modelport.gateway import create_app as create_app
     from modelport.models.chat import ChatModel as ChatModel
+    from modelport.models.embedding import EmbeddingModel as EmbeddingModel
+    from modelport.models.image import ImageModel as ImageModel
     from modelport.models.llm import LLM as LLM
     from modelport.runnables.base import Runnable as Runnable
+    from modelport.runnables.branch import RunnableBranch as RunnableBranch
     from modelport.runnables.chat_prompts import ChatPromptTemplate as ChatPromptTemplate
     from modelport.runnables.chat_prompts import MessagesPlaceholder as MessagesPlaceholder
     from modelport.runnables.function import RunnableLambda as RunnableLambda
+    from modelport.runnables.json_parser import JsonOutputParser as JsonOutputParser
+    from modelport.runnables.parallel import RunnableParallel as RunnableParallel
     from modelport.runnables.parsers import StrOutputParser as StrOutputParser
+    from modelport.runnables.passthrough import RunnablePassthrough as RunnablePassthrough
     from modelport.runnables.prompts import PromptTemplate as PromptTemplate
     from modelport.runnables.sequence import RunnableSequence as RunnableSequence
     from modelport.runs.config import RunnableConfig as RunnableConfig
@@ -44,6 +53,8 @@ if TYPE_CHECKING:
 _MODULE_OF_NAME = {
     "LLM": "models.llm",
     "ChatModel": "models.chat",
+    "EmbeddingModel": "models.embedding",
+    "ImageModel": "models.image",
     "Generation": "values.generations",
     "GenerationChunk": "values.generations",
     "LLMResult": "values.generations",
@@ -66,6 +77,13 @@ _MODULE_OF_NAME = {
     "ChatPromptTemplate": "runnables.chat_prompts",
     "MessagesPlaceholder": "runnables.chat_prompts",
     "StrOutputParser": "runnables.parsers",
+    "JsonOutputParser": "runnables.json_parser",
+    "RunnableParallel": "runnables.parallel",
+    "RunnablePassthrough": "runnables.passthrough",
+    "RunnableBranch": "runnables.branch",
+    "Cache": "engine.cache",
+    "LRUCache": "engine.memory_cache",
+    "SQLiteCache": "engine.sqlite_cache",
     "create_app": "gateway",
     "loop_local": "engine.loop_local",
     "ModelportError": "values.errors",

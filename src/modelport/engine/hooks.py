@@ -135,7 +135,10 @@ class Hooks:
         "gives_text",
         "many",
         "needs_load",
-        "plain",
+        "bare_answer",
+        "bare_astream",
+        "bare_async_answer",
+        "bare_stream",
         "present",
         "single_loop",
         "stream",
@@ -164,14 +167,29 @@ class Hooks:
         """Whether the class has a `_load` to run before the first call."""
         self.single_loop = bool(getattr(cls, "single_loop", False))
         """Whether the async hooks are bound to one loop."""
-        self.plain = not (self.needs_load or self.single_loop)
-        """Whether a call needs nothing before the hook when hook and caller are of one kind."""
+        is_plain = not (self.needs_load or self.single_loop)
+        self.bare_answer = _if(is_plain and _is(self.answer, "_call"), self.answer)
+        """The hook that may answer a sync caller with nothing around it, when it has the caller's kind."""
+        self.bare_async_answer = _if(is_plain and _is(self.async_answer, "_acall"), self.async_answer)
+        """The hook that may answer an async caller with nothing around it."""
+        self.bare_stream = _if(is_plain and _is(self.stream, "_stream"), self.stream)
+        """The hook that may stream to a sync caller with nothing around it."""
+        self.bare_astream = _if(is_plain, self.astream)
+        """The hook that may stream to an async caller with nothing, or only a thread, around it."""
 
 
 def _defines(cls: type, name: str) -> bool:
     """Tell whether a class has a name of its own, as an attribute or as one of pydantic's private attributes."""
     private: Mapping[str, Any] = getattr(cls, "__private_attributes__", {})
     return name in private or any(name in ancestor.__dict__ for ancestor in cls.__mro__)
+
+
+def _is(hook: Hook | None, name: str) -> bool:
+    return hook is not None and hook.name == name
+
+
+def _if(condition: bool, hook: Hook | None) -> Hook | None:
+    return hook if condition else None
 
 
 def _first(present: Mapping[str, Hook], order: tuple[str, ...]) -> Hook | None:

@@ -58,17 +58,15 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         return answer.text
 
     def _is_bare(self, config: RunnableConfig | None, stop: Any, max_tokens: int | None) -> bool:
-        """Tell whether nobody listens and nothing has to be enforced, so that the hook can answer directly."""
+        """Tell whether nobody listens and nothing has to be enforced, so that a hook may answer directly."""
+        if config is not None or stop is not None or max_tokens is not None or SCOPE.get() is not None:
+            return False
+        fields = self.__dict__
         return (
-            config is None
-            and stop is None
-            and max_tokens is None
-            and self.__modelport_hooks__.plain
-            and SCOPE.get() is None
-            and self.callbacks is None
-            and self.max_concurrency is None
-            and self.cache is None
-            and (self.max_batch_size is None or self.__modelport_hooks__.many is None)
+            fields["callbacks"] is None
+            and fields["max_concurrency"] is None
+            and fields["cache"] is None
+            and (fields["max_batch_size"] is None or self.__modelport_hooks__.many is None)
         )
 
     @override
@@ -97,8 +95,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
             ModelTimeoutError: The config's timeout passed.
             Exception: Whatever the hook raised, unchanged.
         """
-        hook = self.__modelport_hooks__.answer
-        if hook is not None and hook.name == "_call" and self._is_bare(config, stop, max_tokens):
+        hook = self.__modelport_hooks__.bare_answer
+        if hook is not None and self._is_bare(config, stop, max_tokens):
             if kwargs:
                 hook.check_keywords(kwargs)
             prompt = input if type(input) is str else self.argument_of(input)
@@ -118,8 +116,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         **kwargs: Any,
     ) -> str:
         """Return the whole answer, on the running loop; see `invoke`."""
-        hook = self.__modelport_hooks__.async_answer
-        if hook is not None and hook.name == "_acall" and self._is_bare(config, stop, max_tokens):
+        hook = self.__modelport_hooks__.bare_async_answer
+        if hook is not None and self._is_bare(config, stop, max_tokens):
             if kwargs:
                 hook.check_keywords(kwargs)
             prompt = input if type(input) is str else self.argument_of(input)
@@ -140,8 +138,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         **kwargs: Any,
     ) -> Generator[str, None, None]:
         """Return a generator of the answer's pieces, none empty; closing it stops the model. See `invoke`."""
-        hook = self.__modelport_hooks__.stream
-        if hook is not None and not hook.is_async and self._is_bare(config, stop, max_tokens):
+        hook = self.__modelport_hooks__.bare_stream
+        if hook is not None and self._is_bare(config, stop, max_tokens):
             if kwargs:
                 hook.check_keywords(kwargs)
             return bare_texts(self, self.argument_of(input), hook, kwargs)
@@ -159,7 +157,7 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         **kwargs: Any,
     ) -> AsyncGenerator[str, None]:
         """Return an async generator of the answer's pieces; `aclose()` stops the model. See `stream`."""
-        hook = self.__modelport_hooks__.astream
+        hook = self.__modelport_hooks__.bare_astream
         if hook is not None and self._is_bare(config, stop, max_tokens):
             if hook.is_async:
                 if kwargs:

@@ -360,3 +360,29 @@ async def test_many_sync_functions_run_at_once_for_one_loop() -> None:
     step = RunnableLambda(lambda value: barrier.wait(30))
     arrived = await step.abatch(list(range(8)))
     assert sorted(arrived) == list(range(8))
+
+
+class TestAFunctionThatReturnsARunnable:
+    """What it returns is called in the way in which the function was."""
+
+    class Spelling(LLM):
+        async def _astream(self, prompt: str) -> AsyncIterator[str]:
+            SEEN.append(asyncio.current_task())
+            for character in prompt:
+                yield character
+
+    async def test_its_pieces_are_streamed(self) -> None:
+        route = RunnableLambda(lambda value: self.Spelling())
+        assert list(route.stream("abc")) == ["a", "b", "c"]
+        assert [piece async for piece in route.astream("abc")] == ["a", "b", "c"]
+
+    async def test_it_runs_in_its_callers_task(self) -> None:
+        SEEN.clear()
+        assert await RunnableLambda(lambda value: self.Spelling()).ainvoke("abc") == "abc"
+        assert SEEN == [asyncio.current_task()]
+
+    def test_a_sync_call_gets_its_answer(self) -> None:
+        assert RunnableLambda(lambda value: self.Spelling()).invoke("abc") == "abc"
+
+
+SEEN: list[Any] = []

@@ -93,7 +93,7 @@ def test_choices_are_read_in_order_of_their_index() -> None:
 def test_the_usage_of_many_choices_adds_up_to_what_was_sent() -> None:
     body = {"choices": [{"message": {"content": "x"}}] * 3, "usage": {"prompt_tokens": 5, "completion_tokens": 9}}
     usages = [one.usage for one in generations_of(body)]
-    assert usages == [Usage(5, 9, 14), Usage(5, 0, 5), Usage(5, 0, 5)]
+    assert usages == [Usage(5, 3, 8)] * 3
     usage = completion_of(*generations_of(body)).usage
     assert usage
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (5, 9, 14)

@@ -283,7 +283,7 @@ class Attempt:
             finish=self.manager.finish_reason,
             prompt=lambda: text_of_input(call.argument),
             count=counter_of(call.model),
-            name=call.model.get_model_name(),
+            name=call.model.get_model_name,
         )
 
     def llm_result(self, *answers: Generation) -> LLMResult:

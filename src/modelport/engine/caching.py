@@ -214,6 +214,8 @@ def lookup_for(call: Call) -> Lookup | None:
     cache: Any = call.model.cache
     if cache is None or cache is False:
         return None
+    if not call.hooks.gives_text and call.model.__modelport_kind__ in ("llm", "chat_model"):
+        return None  # a ranking
     from modelport.engine.cache_keys import key_of
 
     if cache is True:

@@ -93,7 +93,7 @@ class Call:
     def new_output(self, hook: Hook) -> Output:
         """Return what takes the hook's pieces, or its whole value, for this call."""
         if not self.hooks.gives_text:
-            text = self.argument if isinstance(self.argument, str) else self.kwargs["prompt"]
+            text = self.argument if isinstance(self.argument, str) else self.kwargs.get("prompt", "")
             return cast("Output", WholeOutput(text))  # it stands in for one: an answer that comes whole
         stop = StopFilter(self.stop, include=self.include_stop) if self.stop else None
         return Output(hook.label, chat=self.chat, stop=stop, budget=self._budget(hook))

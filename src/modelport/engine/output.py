@@ -165,7 +165,13 @@ class Output:
         return ChatGenerationChunk(text, tool_calls=piece.tool_calls, logprobs=piece.logprobs, message=message)
 
     def result(
-        self, *, reported: Usage | None, finish: str | None, prompt: Callable[[], str], count: Count | None, name: str
+        self,
+        *,
+        reported: Usage | None,
+        finish: str | None,
+        prompt: Callable[[], str],
+        count: Count | None,
+        name: Callable[[], str],
     ) -> Generation:
         """Return the whole answer with its usage and finish reason.
 
@@ -174,7 +180,7 @@ class Output:
             finish: What `run_manager.finish` was told.
             prompt: Gives the input's text, when its tokens have to be counted.
             count: The model's own `_count_tokens`.
-            name: The model's name, for `response_metadata`.
+            name: Gives the model's name, for a message's `response_metadata`.
         """
         text = self.text
         usage = usage_of(reported or self._usage, prompt, text, count)
@@ -183,7 +189,7 @@ class Output:
         if not self.chat:
             return Generation(text, reason, usage, self.logprobs, calls or None)
         return ChatGeneration(
-            text, reason, usage, self.logprobs, calls or None, message=self._message(text, reason, usage, calls, name)
+            text, reason, usage, self.logprobs, calls or None, message=self._message(text, reason, usage, calls, name())
         )
 
     def _reason(self, finish: str | None, calls: list[ToolCall]) -> str:
@@ -194,6 +200,8 @@ class Output:
         return finish or self._finish_reason or ("tool_calls" if calls else "stop")
 
     def _whole_tool_calls(self) -> list[ToolCall]:
+        if not self._tool_calls:
+            return []
         whole = [call for call in self._tool_calls if isinstance(call.get("args"), dict)]
         fragments = [call for call in self._tool_calls if not isinstance(call.get("args"), dict)]
         return [*whole, *tool_calls_from_chunks(fragments), *invalid_tool_calls_from_chunks(fragments)]

@@ -38,7 +38,13 @@ class WholeOutput:
         """Take the end of the hook: nothing is held back."""
 
     def result(
-        self, *, reported: Usage | None, finish: str | None, prompt: Callable[[], str], count: Count | None, name: str
+        self,
+        *,
+        reported: Usage | None,
+        finish: str | None,
+        prompt: Callable[[], str],
+        count: Count | None,
+        name: Callable[[], str],
     ) -> Any:
         """Return the value with its usage; the arguments are those of `Output.result`."""
         usage = usage_of(reported or self._value.usage, lambda: self._text, "", count)

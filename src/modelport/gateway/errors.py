@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
 
 from modelport.models.scrubbing import Scrubber
+from modelport.runnables.backoff import retry_after_seconds
 from modelport.values.errors import InputError, ModelportError
 from modelport.wire.error_object import ErrorBody, ErrorObject, type_of_status
 
@@ -118,10 +119,9 @@ def _text_of(error: BaseException) -> str:
 
 
 def _retry_after(error: BaseException) -> str:
-    """Return what the upstream said, when the error carries its answer."""
-    headers: Any = getattr(getattr(error, "response", None), "headers", None)
-    value = headers.get("retry-after") if hasattr(headers, "get") else None
-    return value if isinstance(value, str) and value.isascii() and value.isprintable() else WAIT_SECONDS
+    """Return how many whole seconds the upstream asked for, when the error says so."""
+    seconds = retry_after_seconds(error)
+    return WAIT_SECONDS if seconds is None else str(math.ceil(seconds))
 
 
 def _place_of(error: BaseException, *, inside: bool = False) -> str:

@@ -28,6 +28,8 @@ class LoopThread:
     def __init__(self, name: str, depth: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.depth = depth
+        # A loop holds its tasks weakly: one that waits for what only it holds would be collected.
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
@@ -63,6 +65,8 @@ class LoopThread:
         done: Callable[[], None] | None,
     ) -> None:
         task = self.loop.create_task(_contained(coroutine), context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
         def pass_on_result(ended: asyncio.Task[tuple[T | None, BaseException | None]]) -> None:
             if done is not None:

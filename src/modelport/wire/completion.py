@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from os import urandom
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
@@ -13,7 +13,7 @@ from modelport.wire.objects import WireObject, always
 
 def new_completion_id() -> str:
     """Return an id that no other answer has."""
-    return f"chatcmpl-{uuid4().hex}"
+    return f"chatcmpl-{urandom(16).hex()}"
 
 
 def now_seconds() -> int:

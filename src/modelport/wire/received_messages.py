@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from modelport.values.generations import Generation, ToolCall
 from modelport.values.messages import AIMessage, ChatGeneration, text_of
+from modelport.values.shares import shared_out
 from modelport.values.usage import Usage
 from modelport.wire.checks import shown
 from modelport.wire.completion import ChatCompletion
@@ -40,7 +42,7 @@ def decode_chat_completion(raw: bytes | str) -> ChatCompletion:
 def generations_of(completion: Any) -> list[Generation]:
     """Return the choices of a chat completion, in order of their index.
 
-    The request's usage goes to the first one; the others carry the prompt's tokens only, so that they add up again.
+    Each carries the prompt's tokens and its share of the answer's, so that they add up again.
 
     Args:
         completion: A `ChatCompletion`, a dict, or LiteLLM's own object; `choices[i].message` is read.
@@ -49,15 +51,21 @@ def generations_of(completion: Any) -> list[Generation]:
         BadResponseError: There is no list of choices.
     """
     choices = by_index(list_of(completion, "choices"))
-    usages = usage_of_each(usage_in(completion), len(choices))
+    texts = [text_in(field_of(choice, "message")) for choice in choices] if len(choices) > 1 else [""] * len(choices)
+    usages = usage_of_each(usage_in(completion), texts)
     return [_generation(choice, usage) for choice, usage in zip(choices, usages, strict=True)]
 
 
-def usage_of_each(usage: Usage | None, count: int) -> list[Usage | None]:
-    """Return the usage of each of a request's choices: the first has it all, the others the prompt's tokens only."""
-    if usage is None or count <= 1:
-        return [usage] * count
-    return [usage, *[Usage(usage.prompt_tokens, 0, usage.prompt_tokens, usage.estimated)] * (count - 1)]
+def usage_of_each(usage: Usage | None, texts: Sequence[str]) -> list[Usage | None]:
+    """Return the usage of each of a request's choices: all have the prompt's tokens, and share the answer's by length.
+
+    A choice with text and no tokens would count as one whose tokens nobody gave.
+    """
+    if usage is None or len(texts) <= 1:
+        return [usage] * len(texts)
+    prompt = usage.prompt_tokens
+    parts = shared_out(usage.completion_tokens, [len(text.encode("utf-8", "surrogatepass")) for text in texts])
+    return [Usage(prompt, part, prompt + part, usage.estimated) for part in parts]
 
 
 def texts_beside(message: Any) -> dict[str, Any]:

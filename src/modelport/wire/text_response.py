@@ -71,7 +71,7 @@ def generations_of_texts(completion: Any) -> list[Generation]:
         BadResponseError: There is no list of choices.
     """
     choices = by_index(list_of(completion, "choices"))
-    usages = usage_of_each(usage_in(completion), len(choices))
+    usages = usage_of_each(usage_in(completion), [text_or_none(field_of(choice, "text")) or "" for choice in choices])
     return [
         Generation(
             text_or_none(field_of(choice, "text")) or "",

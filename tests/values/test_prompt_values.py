@@ -157,3 +157,11 @@ def test_a_message_is_written_in_openais_shape(message: Any, entry: dict[str, An
 def test_what_is_written_is_read_back() -> None:
     message = AIMessage("a", tool_calls=[CALL])
     assert message_from(message_to_dict(message)) == message
+
+
+def test_a_tool_calls_half_characters_survive_both_ways() -> None:
+    call = {"id": "1", "function": {"name": "f", "arguments": '{"a": "\\ud800"}'}}
+    message = message_from({"role": "assistant", "content": "", "tool_calls": [call]})
+    assert isinstance(message, AIMessage)
+    assert message.tool_calls[0]["args"] == {"a": "\ud800"}
+    assert message_to_dict(message)["tool_calls"][0]["function"]["arguments"] == '{"a":"\\ud800"}'

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from modelport.values.generations import Generation, GenerationChunk, ToolCall
+from modelport.values.json_values import parse_json
 
 Content = str | list[Any]
 """A text, or OpenAI's content parts."""
@@ -224,7 +225,7 @@ def _arguments(chunk: ToolCall) -> dict[str, Any] | None:
     args = chunk.get("args")
     if args is None or isinstance(args, str):
         try:
-            args = msgspec.json.decode(args or "{}")
-        except msgspec.DecodeError:
+            args = parse_json(args or "{}")
+        except ValueError:
             return None
     return cast("dict[str, Any]", args) if isinstance(args, dict) else None

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from modelport.values.errors import InputError
+from modelport.values.json_values import json_text, parse_json
 from modelport.values.messages import (
     AIMessage,
     Content,
@@ -141,8 +142,8 @@ def tool_call_from(call: dict[str, Any]) -> dict[str, Any]:
     function: dict[str, Any] = call["function"]
     arguments: Any = function.get("arguments") or "{}"
     if isinstance(arguments, str):
-        with contextlib.suppress(msgspec.DecodeError):
-            arguments = msgspec.json.decode(arguments)
+        with contextlib.suppress(ValueError):
+            arguments = parse_json(arguments)
     return {"name": function.get("name", ""), "args": arguments, "id": call.get("id"), "type": "tool_call"}
 
 
@@ -199,7 +200,7 @@ def tool_call_to_dict(call: dict[str, Any]) -> dict[str, Any]:
     """Return OpenAI's `{"id", "type", "function": {"name", "arguments"}}` of a flat tool call."""
     arguments: Any = call.get("args") or {}
     if not isinstance(arguments, str):
-        arguments = msgspec.json.encode(arguments).decode()
+        arguments = json_text(arguments)
     return {
         "id": call.get("id"),
         "type": "function",

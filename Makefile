@@ -18,10 +18,10 @@ install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test check bench weights
+.PHONY: help demo serve test test-torchserve check bench bench-sdk weights
 
 help:  ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.gateway weights  ## Start the gateway and call two models, one of them real
 	@$(BIN)/python examples/demo.py
@@ -31,6 +31,9 @@ serve: $(VENV)/.gateway weights  ## Serve the example models on http://127.0.0.1
 
 test: $(VENV)/.dev weights  ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-torchserve: $(VENV)/.dev $(VENV)/.torchserve  ## Run the tests of the http provider over a real torch-serve
+	@$(BIN)/python -m pytest tests/providers/test_torchserve.py
 
 check: $(VENV)/.dev weights  ## Lint, floors, types, tests with branch coverage
 	$(BIN)/ruff check .
@@ -42,6 +45,10 @@ check: $(VENV)/.dev weights  ## Lint, floors, types, tests with branch coverage
 
 bench: $(VENV)/.dev  ## Measure the overhead per call, token and event
 	@$(BIN)/python benchmarks/overhead.py
+
+# Sides that are not there are left out: .venv/bin/python -m pip install litellm any-llm-sdk.
+bench-sdk: $(VENV)/.dev  ## Measure the SDK beside litellm and any-llm, where they are installed
+	@$(BIN)/python benchmarks/sdk.py
 
 # --- what the targets stand on ---------------------------------------------------------------
 
@@ -60,6 +67,14 @@ $(VENV)/.gateway: pyproject.toml constraints.txt | $(VENV)/.made
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing everything for development into $(VENV) ..."
 	@$(call install,-e ".[dev]")
+	@touch $@
+
+# Beside the tests' own packages: torch is a gigabyte. torch-serve needs pyyaml and numpy without saying so, and Java 11+.
+$(VENV)/.torchserve: constraints.txt | $(VENV)/.made
+	@echo "Installing torch-serve and torch into $(VENV)/torchserve ..."
+	@$(BIN)/python -m venv --clear $(VENV)/torchserve
+	@$(VENV)/torchserve/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
+		torchserve torch pyyaml numpy
 	@touch $@
 
 $(VENV)/.weights: pyproject.toml constraints.txt | $(VENV)/.made

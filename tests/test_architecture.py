@@ -32,6 +32,11 @@ FOREIGN_PACKAGES = {
     "typer": {"cli"},
     "rich": {"cli", "runnables"},
     "netext": {"runnables"},
+    "aiohttp": {"providers"},
+    "jmespath": {"providers"},
+    "jinja2": {"models", "providers"},
+    "jsonschema": {"models"},
+    "httpx": {"integrations"},
     "openai": set[str](),
 }
 """Which floors may import a package that is not a core dependency."""

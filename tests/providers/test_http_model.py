@@ -1,0 +1,426 @@
+"""`HTTPModel` and `HTTPChatModel`: requests by template, answers by path, errors that name the place."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import threading
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from modelport import HumanMessage, SystemMessage
+from modelport.providers import HTTPChatModel, HTTPModel, http_model
+from modelport.providers.http_settings import StreamSettings
+from modelport.values.errors import InputError, KeywordError
+from modelport.values.status_errors import APIStatusError, BadGatewayError, NotFoundError
+
+make: Any = HTTPModel
+"""The class without its types: as a config makes it."""
+
+
+def model_of(server: Any, **fields: Any) -> HTTPModel:
+    known: dict[str, Any] = {"url": server.url + "/run", "body": {"text": "{{ prompt }}"}, "text_path": "text"}
+    return HTTPModel(**known | fields)
+
+
+class TestRequests:
+    def asked(self, server: Any, body: Any, **call: Any) -> Any:
+        server.answer = lambda seen: {"text": "x"}
+        model_of(server, body=body).invoke("hi", **call)
+        return server.last.json
+
+    def test_every_text_of_the_body_is_a_template(self, server) -> None:
+        body = {
+            "a": {"b": ["{{ prompt }}", "<{{ prompt }}>", 5, None, True]},
+            "c": "{{ prompt | upper }}{{ '!' * 3 }}",
+            "d": "{% if stream %}s{% else %}w{% endif %}",
+            "plain": "text",
+        }
+        assert self.asked(server, body) == {
+            "a": {"b": ["hi", "<hi>", 5, None, True]},
+            "c": "HI!!!",
+            "d": "w",
+            "plain": "text",
+        }
+
+    def test_a_lone_expression_keeps_its_type(self, server) -> None:
+        body = {
+            "n": "{{ max_tokens }}",
+            "t": " {{ temperature }} ",
+            "s": "{{ stop }}",
+            "b": "{{ stream }}",
+            "m": "{{ messages }}",
+            "sum": "{{ max_tokens + 1 }}",
+            "text": "{{ '5' }}",
+        }
+        assert self.asked(server, body, max_tokens=5, temperature=0.5, stop=["a"]) == {
+            "n": 5,
+            "t": 0.5,
+            "s": ["a"],
+            "b": False,
+            "m": [{"role": "user", "content": "hi"}],
+            "sum": 6,
+            "text": "5",
+        }
+
+    def test_what_is_not_given_is_left_out(self, server) -> None:
+        body = {"t": "{{ prompt }}", "n": "{{ max_tokens }}", "k": "{{ top_k }}", "l": ["{{ stop }}", 1]}
+        assert self.asked(server, {**body, "p": "{{ params.top_p }}"}) == {"t": "hi", "l": [1]}
+
+    def test_a_text_with_more_in_it_needs_every_name(self, server) -> None:
+        with pytest.raises(InputError, match=r"body\.k: 'top_k' is undefined; give it with the call, or in defaults"):
+            self.asked(server, {"k": "k={{ top_k }}"})
+
+    def test_defaults_are_what_calls_do_not_give(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        body = {"k": "{{ top_k }}", "n": "{{ max_tokens }}", "s": "{{ stop }}"}
+        model = model_of(server, body=body, defaults={"top_k": 4, "max_tokens": 9, "stop": ["."]})
+        model.invoke("hi")
+        assert server.last.json == {"k": 4, "n": 9, "s": ["."]}
+        model.invoke("hi", top_k=2, max_tokens=1, stop="!")
+        assert server.last.json == {"k": 2, "n": 1, "s": ["!"]}
+
+    def test_a_body_that_is_a_text_is_sent_as_text(self, server) -> None:
+        server.answer = lambda seen: "pong"
+        assert model_of(server, body="{{ prompt }}", text_path=None).invoke("grüße") == "pong"
+        assert server.last.body == "grüße".encode()
+        assert server.last.headers["content-type"] == "text/plain; charset=utf-8"
+
+    def test_method_headers_and_url_are_templates_too(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        model = HTTPModel(
+            url=server.url + "/{{ model }}/run?q={{ prompt }}&raw={{ 'a=b' | safe }}",
+            method="PUT",
+            headers={"Authorization": "Bearer {{ api_key }}", "X-Limit": "{{ max_tokens }}", "X-Kind": "{{ kind }}"},
+            text_path="text",
+            model="org/m 1",
+            api_key=SecretStr("sk-secret-1"),
+        )
+        model.invoke("a&b=ü", max_tokens=3)
+        assert server.last.method == "PUT"
+        assert server.last.request.scope["raw_path"] == b"/org%2Fm%201/run"
+        assert server.last.query == {"q": "a&b=ü", "raw": "a=b"}
+        assert server.last.headers["authorization"] == "Bearer sk-secret-1"
+        assert server.last.headers["x-limit"] == "3"
+        assert "x-kind" not in server.last.headers
+        assert server.last.body == b""
+
+    def test_a_prompt_never_becomes_a_header_or_a_template(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        with pytest.raises(InputError, match="line break"):
+            model_of(server, headers={"X-Prompt": "p={{ prompt }}"}).invoke("a\r\nX-Other: b")
+        model_of(server).invoke("{{ api_key }}{% raise %}")
+        assert server.last.json == {"text": "{{ api_key }}{% raise %}"}
+
+    def test_templates_run_in_a_sandbox(self, server) -> None:
+        with pytest.raises(InputError, match=r"body: the template failed: SecurityError"):
+            self.asked(server, "{{ prompt.__class__.__mro__ }}x")
+
+    def test_a_chat_models_prompt_is_its_template(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        chat = [SystemMessage("be brief"), HumanMessage("hi")]
+        fields: dict[str, Any] = {
+            "url": server.url,
+            "body": {"p": "{{ prompt }}", "m": "{{ messages }}"},
+            "text_path": "text",
+        }
+        HTTPChatModel(**fields).invoke(chat)
+        assert server.last.json["p"] == "System: be brief\nHuman: hi"
+        assert server.last.json["m"][0] == {"role": "system", "content": "be brief"}
+        HTTPChatModel(**fields).invoke("hi")
+        assert server.last.json["p"] == "hi"
+        HTTPChatModel(**fields, chat_template="last").invoke(chat)
+        assert server.last.json["p"] == "hi"
+
+    def test_the_factory_takes_the_kind_that_the_templates_need(self, server) -> None:
+        assert isinstance(http_model(url="http://host", body={"m": "{{ messages }}"}), HTTPChatModel)
+        assert isinstance(http_model(url="http://host", body={"m": "{{ prompt }}"}), HTTPModel)
+
+
+class TestKeywords:
+    def test_those_that_no_template_uses_are_dropped_and_said_once(self, server, caplog) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        model = model_of(server)
+        with caplog.at_level(logging.WARNING, "modelport.providers"):
+            model.invoke("hi", temperature=1)
+            model.invoke("hi", temperature=1)
+        assert [record.getMessage() for record in caplog.records] == [
+            "HTTPModel: no template uses temperature: dropped"
+        ]
+
+    @pytest.mark.parametrize("name", ["tools", "response_format"])
+    def test_those_that_change_what_an_answer_is_are_refused(self, server, name) -> None:
+        model = HTTPChatModel(url=server.url, body="{{ messages }}", text_path="text")
+        asked: dict[str, Any] = {name: [{}]}
+        with pytest.raises(KeywordError, match=name):
+            model.invoke("hi", **asked)
+        assert not server.seen
+
+    def test_params_takes_them_all(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        model_of(server, body={"options": "{{ params }}"}, defaults={"a": 1}).invoke("hi", b=2, max_tokens=3)
+        assert server.last.json == {"options": {"a": 1, "b": 2, "max_tokens": 3}}
+
+    def test_max_tokens_holds_when_the_server_is_not_told(self, server, openai) -> None:
+        words = ["a" * 4 + " ", "b" * 3, "c" * 9]
+        server.answer = lambda seen: (
+            openai.events(*(openai.event({"text": word}) for word in words))
+            if seen.json["stream"]
+            else {"text": "".join(words)}
+        )
+        model = model_of(server, body={"stream": "{{ stream }}"}, streaming={"format": "sse"})
+        [[answer]] = model.generate(["hi"], max_tokens=2).generations
+        assert (answer.text, answer.finish_reason) == ("aaaa bbb", "length")
+        assert list(model.stream("hi", max_tokens=2)) == ["aaaa ", "bbb"]
+        chat = HTTPChatModel(
+            url=server.url, body={"stream": "{{ stream }}"}, text_path="text", streaming=StreamSettings()
+        )
+        *_, last = chat.stream("hi", max_tokens=2)
+        assert last.response_metadata["finish_reason"] == "length"
+
+    def test_max_tokens_is_the_servers_matter_when_it_is_told(self, server) -> None:
+        server.answer = lambda seen: {"text": "a long answer of one token"}
+        model = model_of(server, body={"n": "{{ max_tokens }}"})
+        assert model.invoke("hi", max_tokens=1) == "a long answer of one token"
+
+
+class TestAnswers:
+    def test_text_reason_usage_and_tool_calls_are_where_the_paths_say(self, server) -> None:
+        call = {"function": {"name": "f", "arguments": {"a": 1}}}
+        flat = {"name": "g", "arguments": "{}", "id": "2"}
+        server.answer = lambda seen: {
+            "out": [{"text": "hello"}],
+            "end": {"why": "eos"},
+            "n": {"in": 3, "out": 4},
+            "calls": [call, flat],
+        }
+        model = HTTPChatModel(
+            url=server.url,
+            body="{{ prompt }}",
+            text_path="out[0].text",
+            finish_reason_path="end.why",
+            finish_reasons={"eos": "stop"},
+            prompt_tokens_path="n.in",
+            completion_tokens_path="n.out",
+            tool_calls_path="calls",
+        )
+        message = model.invoke("hi")
+        assert message.content == "hello"
+        assert message.response_metadata["finish_reason"] == "stop"
+        assert message.usage_metadata == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+        assert [(one["name"], one["args"], one["id"]) for one in message.tool_calls] == [
+            ("f", {"a": 1}, None),
+            ("g", {}, "2"),
+        ]
+
+    def test_without_a_path_the_body_is_the_text(self, server) -> None:
+        server.answer = lambda seen: "grüße\n"
+        assert model_of(server, text_path=None).invoke("hi") == "grüße\n"
+
+    @pytest.mark.parametrize(
+        ("path", "complaint"),
+        [
+            ("nowhere", "text_path 'nowhere' finds nothing in an object with text, items"),
+            (
+                "items",
+                r"the path 'items' finds a list of 1 where a text should be; for its first entry write 'items\[0\]'",
+            ),
+            ("items[0]", "finds an object where a text should be"),
+            ("length(text.x)", r"the path 'length\(text.x\)' fails"),
+        ],
+    )
+    def test_a_path_that_does_not_fit_is_named_and_no_value_told(self, server, path, complaint) -> None:
+        server.answer = lambda seen: {"text": "private", "items": [{"a": 1}]}
+        with pytest.raises(BadGatewayError, match=complaint) as caught:
+            model_of(server, text_path=path).invoke("hi")
+        assert "private" not in str(caught.value)
+
+    def test_an_answer_that_is_no_json_is_one_error(self, server) -> None:
+        server.answer = lambda seen: "<html>"
+        with pytest.raises(BadGatewayError, match="sent what is no JSON: <html>"):
+            model_of(server).invoke("hi")
+
+
+class TestErrors:
+    def test_the_text_is_where_the_path_says(self, server) -> None:
+        server.answer = lambda seen: server.failure(
+            404, {"fault": {"text": "no such model sk-secret-1"}}, retry_after="2"
+        )
+        model = model_of(
+            server,
+            error_path="fault.text",
+            api_key=SecretStr("sk-secret-1"),
+            headers={"x-key": "{{ api_key }}"},
+        )
+        with pytest.raises(NotFoundError) as caught:
+            model.invoke("hi")
+        assert str(caught.value) == f"{server.url} answered 404: no such model ***"
+        assert caught.value.retry_after == 2
+
+    def test_an_error_with_a_status_of_success_is_one_too(self, server) -> None:
+        server.answer = lambda seen: {"error": {"message": "busy", "code": 503}}
+        with pytest.raises(APIStatusError, match="busy") as caught:
+            model_of(server, error_path="error").invoke("hi")
+        assert caught.value.status_code == 503
+
+
+class TestStreams:
+    def stream(self, server: Any, openai: Any, *events: str, **streaming: Any) -> Any:
+        server.answer = lambda seen: openai.events(*events)
+        return model_of(server, streaming=streaming)
+
+    @pytest.mark.parametrize("kind", ["sse", "ndjson", "text"])
+    def test_each_format_comes_piece_by_piece(self, server, openai, kind) -> None:
+        pieces = [{"text": "Grü"}, {"text": "ße"}, {"n": {"in": 3, "out": 2}, "why": "stop"}]
+        lines = [json.dumps(piece, ensure_ascii=False) for piece in pieces]
+        events = {
+            "sse": [f"data: {line}\n\n" for line in lines],
+            "ndjson": [line + "\r\n" for line in lines],
+            "text": ["Grü", "ße"],
+        }
+        server.answer = lambda seen: openai.events(*events[kind])
+        paths: dict[str, Any] = {
+            "finish_reason_path": "why",
+            "prompt_tokens_path": "n.in",
+            "completion_tokens_path": "n.out",
+        }
+        model = HTTPChatModel(
+            url=server.url, body="{{ prompt }}", text_path="text", streaming=StreamSettings(format=kind), **paths
+        )
+        *parts, last = model.stream("hi")
+        assert "".join(part.text for part in parts) == "Grüße"
+        if kind != "text":
+            assert last.usage_metadata == {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+
+    def test_a_stream_may_have_its_own_url_body_and_paths(self, server, openai) -> None:
+        server.answer = lambda seen: openai.events(openai.event({"token": "a"}), openai.event({"token": "b", "w": "x"}))
+        model = model_of(
+            server,
+            streaming={
+                "url": server.url + "/stream",
+                "body": {"q": "{{ prompt }}", "on": "{{ stream }}"},
+                "text_path": "token",
+                "finish_reason_path": "w",
+            },
+        )
+        assert list(model.stream("hi")) == ["a", "b"]
+        assert (server.last.path, server.last.json) == ("/stream", {"q": "hi", "on": True})
+
+    def test_without_settings_the_stream_is_one_piece(self, server) -> None:
+        server.answer = lambda seen: {"text": "all of it"}
+        assert list(model_of(server).stream("hi")) == ["all of it"]
+
+    def test_a_stream_that_says_done_is_complete(self, server, openai) -> None:
+        end = {"done": "END"}
+        model = self.stream(server, openai, openai.event({"text": "a"}), "data: END\n\n", "data: nonsense\n\n", **end)
+        assert list(model.stream("hi")) == ["a"]
+        model = self.stream(
+            server, openai, openai.event({"text": "a"}), openai.event({"text": "b", "last": True}), done_path="last"
+        )
+        assert list(model.stream("hi")) == ["a", "b"]
+
+    @pytest.mark.parametrize("how", [{"done": "END"}, {"done_path": "last"}])
+    def test_one_that_should_and_does_not_is_broken_off(self, server, openai, how) -> None:
+        pieces = self.stream(server, openai, openai.event({"text": "a"}), **how).stream("hi")
+        assert next(pieces) == "a"
+        with pytest.raises(BadGatewayError, match="broke off"):
+            next(pieces)
+
+    def test_an_error_in_the_middle_is_one_error(self, server, openai) -> None:
+        server.answer = lambda seen: openai.events(
+            openai.event({"text": "a"}), openai.event({"error": "out of memory"})
+        )
+        pieces = model_of(server, error_path="error", streaming={}).stream("hi")
+        assert next(pieces) == "a"
+        with pytest.raises(BadGatewayError, match="failed in the middle of its answer: out of memory"):
+            next(pieces)
+
+    @pytest.mark.parametrize("event", ["data: {\n\n", 'data: {"text": 3}\n\n'])
+    def test_nonsense_is_one_error(self, server, openai, event) -> None:
+        with pytest.raises(BadGatewayError, match=r"no JSON|a number where a text"):
+            list(self.stream(server, openai, event).stream("hi"))
+
+    def test_closing_closes_the_request(self, serve_bytes, raw) -> None:
+        gone = threading.Event()
+
+        async def talk(reader, writer):
+            await raw.read_request(reader)
+            writer.write(raw.STREAM + raw.part('{"text": "a"}\n'))
+            await reader.read()
+            gone.set()
+
+        server = serve_bytes(talk)
+        pieces = model_of(server, streaming={"format": "ndjson"}).stream("hi")
+        assert next(pieces) == "a"
+        pieces.close()
+        assert gone.wait(10)
+
+
+class TestConstruction:
+    @pytest.mark.parametrize(
+        ("fields", "complaint"),
+        [
+            ({"url": "localhost/run"}, "url: must be an http or https URL"),
+            ({"body": {"a": ["{{ prompt"]}}, r"body\.a\[0\]: '\{\{ prompt' is no template.*line 1"),
+            ({"headers": {"x": "{% if %}"}}, r"headers\.x: .* is no template"),
+            ({"url": "http://host/{{ a b }}"}, "url: .* is no template"),
+            ({"text_path": "a.[b"}, r"'text_path'.*'a\.\[b' is no JMESPath"),
+            ({"error_path": "]"}, "'error_path'"),
+            ({"streaming": {"text_path": "a..b"}}, r"'streaming\.text_path'.*is no JMESPath"),
+            ({"streaming": {"format": "xml"}}, r"'streaming\.format'"),
+            ({"streaming": {"body": ["{{"]}}, r"streaming\.body\[0\]"),
+            ({"api_key": "k"}, "api_key is in no template"),
+            ({"headers": {"x": "{{ api_key }}"}}, "give it as api_key="),
+            ({"method": "DELETE"}, "'method'"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, fields, complaint) -> None:
+        with pytest.raises(ValueError, match=complaint):
+            make(**{"url": "http://host/run", **fields})
+
+    def test_a_config_file_says_it_all(self, server, openai) -> None:
+        params = yaml.safe_load(f"""
+            url: {server.url}/v2/{{{{ model }}}}
+            model: mine
+            api_key: sk-of-the-config
+            headers: {{authorization: "Bearer {{{{ api_key }}}}"}}
+            body:
+              inputs: ["{{{{ prompt }}}}"]
+              parameters: {{top_k: "{{{{ top_k }}}}", limit: "{{{{ max_tokens }}}}"}}
+            text_path: outputs[0]
+            defaults: {{top_k: 3}}
+            retryable_statuses: [503]
+            streaming: {{format: ndjson, text_path: token, done_path: last}}
+        """)
+        server.answer = lambda seen: {"outputs": ["hello"]}
+        assert make(**params).invoke("hi", max_tokens=2) == "hello"
+        assert (server.last.path, server.last.headers["authorization"]) == ("/v2/mine", "Bearer sk-of-the-config")
+        assert server.last.json == {"inputs": ["hi"], "parameters": {"top_k": 3, "limit": 2}}
+        server.answer = lambda seen: openai.events('{"token": "a"}\n', '{"token": "b", "last": true}')
+        assert list(make(**params).stream("hi")) == ["a", "b"]
+
+    def test_an_unknown_setting_is_named_with_its_neighbour(self) -> None:
+        with pytest.raises(TypeError, match="'text_pth'; did you mean 'text_path'"):
+            make(url="http://host", text_pth="a")
+        with pytest.raises(TypeError, match="'text_pth'; did you mean 'text_path'"):
+            make(url="http://host", streaming={"text_pth": "a"})
+
+    def test_secrets_are_not_printed(self) -> None:
+        model = HTTPModel(
+            url="http://host",
+            headers={"Authorization": "Bearer {{ api_key }}", "X-Token": "secret-2"},
+            api_key=SecretStr("secret-1"),
+        )
+        assert "secret" not in repr(model) + str(model)
+
+    def test_a_pickle_and_a_copy_call_the_same_server(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        model = model_of(server, streaming={"format": "sse"})
+        model.invoke("hi")
+        assert pickle.loads(pickle.dumps(model)).invoke("hi") == "x"
+        assert model.with_params(body={"other": "{{ prompt }}"}).invoke("hi") == "x"
+        assert server.last.json == {"other": "hi"}

@@ -1,0 +1,4 @@
+from typing import Any
+
+arange: Any
+flip: Any

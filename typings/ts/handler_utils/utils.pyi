@@ -1,0 +1,3 @@
+from typing import Any
+
+send_intermediate_predict_response: Any

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from modelport.gateway import create_app as create_app
     from modelport.models.chat import ChatModel as ChatModel
     from modelport.models.embedding import EmbeddingModel as EmbeddingModel
+    from modelport.models.handler import CustomLLM as CustomLLM
     from modelport.models.image import ImageModel as ImageModel
     from modelport.models.llm import LLM as LLM
+    from modelport.registry.providers import get_llm_provider as get_llm_provider
+    from modelport.registry.providers import register as register
     from modelport.runnables.base import Runnable as Runnable
     from modelport.runnables.branch import RunnableBranch as RunnableBranch
     from modelport.runnables.chat_prompts import ChatPromptTemplate as ChatPromptTemplate
@@ -36,6 +39,18 @@ if TYPE_CHECKING:
     from modelport.runs.handlers import BaseCallbackHandler as BaseCallbackHandler
     from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun as AsyncCallbackManagerForLLMRun
     from modelport.runs.llm_run import CallbackManagerForLLMRun as CallbackManagerForLLMRun
+    from modelport.sdk import acompletion as acompletion
+    from modelport.sdk import aembedding as aembedding
+    from modelport.sdk import aimage_edit as aimage_edit
+    from modelport.sdk import aimage_generation as aimage_generation
+    from modelport.sdk import arerank as arerank
+    from modelport.sdk import atext_completion as atext_completion
+    from modelport.sdk import completion as completion
+    from modelport.sdk import embedding as embedding
+    from modelport.sdk import image_edit as image_edit
+    from modelport.sdk import image_generation as image_generation
+    from modelport.sdk import rerank as rerank
+    from modelport.sdk import text_completion as text_completion
     from modelport.values.errors import CustomLLMError as CustomLLMError
     from modelport.values.errors import ModelportError as ModelportError
     from modelport.values.errors import ModelTimeoutError as ModelTimeoutError
@@ -84,6 +99,21 @@ _MODULE_OF_NAME = {
     "Cache": "engine.cache",
     "LRUCache": "engine.memory_cache",
     "SQLiteCache": "engine.sqlite_cache",
+    "CustomLLM": "models.handler",
+    "register": "registry.providers",
+    "get_llm_provider": "registry.providers",
+    "completion": "sdk",
+    "acompletion": "sdk",
+    "text_completion": "sdk",
+    "atext_completion": "sdk",
+    "embedding": "sdk",
+    "aembedding": "sdk",
+    "image_generation": "sdk",
+    "aimage_generation": "sdk",
+    "image_edit": "sdk",
+    "aimage_edit": "sdk",
+    "rerank": "sdk",
+    "arerank": "sdk",
     "create_app": "gateway",
     "loop_local": "engine.loop_local",
     "ModelportError": "values.errors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,76 @@ def test_an_installed_module_is_found_and_an_attribute_may_have_dots() -> None:
     assert load_object("pathlib:Path.cwd")() == Path.cwd()
 
 
+def test_litellms_form_is_split_at_its_last_dot(tmp_path: Path) -> None:
+    write(tmp_path / "conf" / "custom_handler.py", "my_custom_llm = object()")
+    write(tmp_path / "conf" / "folder" / "inner_handler.py", "value = 10")
+    first = load_object("custom_handler.my_custom_llm", tmp_path / "conf")
+    assert load_object("custom_handler:my_custom_llm", tmp_path / "conf") is first
+    assert load_object("folder.inner_handler.value", tmp_path / "conf") == 10
+
+
+def test_a_file_of_a_package_is_loaded_as_its_module(tmp_path: Path) -> None:
+    write(tmp_path / "handlers_one" / "__init__.py", "")
+    write(tmp_path / "handlers_one" / "deep" / "__init__.py", "")
+    write(tmp_path / "handlers_one" / "deep" / "inner.py", "from ..other import value\nname = __name__")
+    write(tmp_path / "handlers_one" / "other.py", "value = 11")
+    assert load_object("handlers_one/deep/inner.py:value") == 11
+    assert load_object("handlers_one/deep/inner.py:name") == "handlers_one.deep.inner"
+    assert sys.modules["handlers_one.deep.inner"].value == 11
+
+
+def test_a_file_of_a_folder_may_import_its_neighbours_relatively(tmp_path: Path) -> None:
+    write(tmp_path / "mere_folder" / "inner.py", "from .other import value")
+    write(tmp_path / "mere_folder" / "other.py", "value = 12")
+    assert load_object("mere_folder.inner.value", tmp_path) == 12
+
+
+def test_a_file_of_a_package_may_import_its_neighbours_by_their_bare_names(tmp_path: Path) -> None:
+    write(tmp_path / "handlers_two" / "__init__.py", "")
+    write(tmp_path / "handlers_two" / "inner.py", "from bare_neighbour import value")
+    write(tmp_path / "handlers_two" / "bare_neighbour.py", "value = 13")
+    assert load_object("handlers_two/inner.py:value") == 13
+
+
+def test_a_package_named_like_a_loaded_one_is_another_package(tmp_path: Path) -> None:
+    import json
+
+    write(tmp_path / "json" / "__init__.py", "value = 'mine'")
+    write(tmp_path / "json" / "inner.py", "from . import value\nfrom .other import value as beside")
+    write(tmp_path / "json" / "other.py", "value = 'beside'")
+    assert load_object("json.inner:value", tmp_path) == "mine"
+    assert load_object("json/inner.py:beside") == "beside"
+    assert load_object("json:value", tmp_path) == "mine"
+    assert sys.modules["json"] is json
+
+
+def test_a_file_beside_the_config_wins_over_an_installed_module_of_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "email" / "policy.py", "value = 'mine'")
+    assert load_object("email.policy.value", tmp_path) == "mine"
+
+
+def test_a_class_is_given_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path / "with_class_only.py", "class Handler: ...")
+    assert isinstance(load_object("with_class_only.Handler", tmp_path), type)
+
+
+def test_a_dataclass_with_postponed_annotations_loads(tmp_path: Path) -> None:
+    text = (
+        "from __future__ import annotations\nimport dataclasses\n\n@dataclasses.dataclass\nclass D:\n    x: int = 1\n"
+    )
+    write(tmp_path / "with_dataclass.py", text)
+    assert load_object("with_dataclass.D", tmp_path)().x == 1
+
+
+def test_a_file_is_executed_once_for_two_providers_in_many_threads(tmp_path: Path) -> None:
+    write(tmp_path / "counted.py", "import sys\nsys.counted = getattr(sys, 'counted', 0) + 1\none = two = object()")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda name: load_object(f"counted.{name}", tmp_path), ["one", "two"] * 8))
+    assert len(set(found)) == 1
+    assert getattr(sys, "counted") == 1  # noqa: B009 - the file put it there
+    delattr(sys, "counted")
+
+
 def test_a_file_is_executed_once_however_it_is_named(tmp_path: Path) -> None:
     file = write(tmp_path / "only_once.py", "value = object()")
     first = load_object("only_once:value", tmp_path)
@@ -99,7 +170,7 @@ def test_a_file_named_like_a_loaded_module_replaces_nothing(tmp_path: Path) -> N
     assert sys.modules["json"] is json
 
 
-@pytest.mark.parametrize("use", ["", "module", "module:", ":attr", "file.py"])
+@pytest.mark.parametrize("use", ["", "module", "module:", ":attr", "file.py", "module.", ".attr", "a..attr"])
 def test_a_path_without_an_object_says_how_to_write_it(use: str) -> None:
     with pytest.raises(LoadError, match="write 'module:attr'"):
         load_object(use)

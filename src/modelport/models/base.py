@@ -101,7 +101,7 @@ class AuthoredModel(BaseModel):
 
     def __init__(self, /, **data: Any) -> None:
         cls = type(self)
-        if not cls.__modelport_hooks__.present:
+        if not cls.__modelport_hooks__.present and not hasattr(cls, "_rerank") and not hasattr(cls, "_arerank"):
             raise no_hook(cls, cls.__modelport_hook_set__.forms)
         try:
             super().__init__(**data)

@@ -1,18 +1,23 @@
-"""Loads what a config or a command line names: `module:attr`, or `path/to/file.py:attr`."""
+"""Loads what a config or a command line names: `module:attr`, `module.attr`, or `path/to/file.py:attr`."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import re
+import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from modelport.registry.files import make_importable, module_of_file
+from modelport.registry.aliases import add_import_alias
+from modelport.registry.files import make_importable, module_by_name, module_of_file
 from modelport.values.errors import LoadError
 
-FORM = "write 'module:attr' or 'path/to/file.py:attr'"
+__all__ = ["FORM", "add_import_alias", "described", "load_object"]
+
+FORM = "write 'module:attr', 'module.attr' or 'path/to/file.py:attr'"
 """How an import path looks, for error messages."""
 
 
@@ -20,24 +25,35 @@ def load_object(use: str, folder: Path | None = None) -> Any:
     """Return the object that an import path names.
 
     A module is looked for beside the config file, in the current folder, and where `import` looks; a path is
-    relative to the config file or to the current folder.
+    relative to the config file or to the current folder. What it executes may use the import aliases.
 
     Args:
-        use: `module:attr` or `path/to/file.py:attr`; `attr` may have dots.
+        use: `module:attr` or `path/to/file.py:attr`, where `attr` may have dots; or LiteLLM's form `module.attr`,
+            which is split at its last dot.
         folder: The config file's folder; None when there is none.
 
     Raises:
         LoadError: There is no such module, file or attribute, or importing it failed; the cause is the original
             error.
     """
-    target, separator, attr = use.rpartition(":")
-    if not separator or not target or not attr:
-        raise LoadError(f"{use!r} names no object in a module; {FORM}")
+    target, attr = _split(use)
     here = Path.cwd()
     folders = [here] if folder is None or folder.resolve() == here else [folder.resolve(), here]
-    is_path = target.endswith(".py") or "/" in target or "\\" in target
-    module = _module_of_path(target, folders) if is_path else _module_of_name(target, folders)
+    module = _module_of_path(target, folders) if _is_path(target) else _module_of_name(target, folders)
     return _attribute(module, target, attr)
+
+
+def _split(use: str) -> tuple[str, str]:
+    target, separator, attr = use.rpartition(":")
+    if not separator and not _is_path(use):
+        target, _, attr = use.rpartition(".")
+    if not target or not attr or (not _is_path(target) and not all(target.split("."))):
+        raise LoadError(f"{use!r} names no object in a module; {FORM}")
+    return target, attr
+
+
+def _is_path(target: str) -> bool:
+    return target.endswith(".py") or "/" in target or "\\" in target
 
 
 def _module_of_path(target: str, folders: list[Path]) -> ModuleType:
@@ -49,15 +65,14 @@ def _module_of_path(target: str, folders: list[Path]) -> ModuleType:
 
 
 def _module_of_name(target: str, folders: list[Path]) -> ModuleType:
-    if "." not in target:
-        file = next((place / f"{target}.py" for place in folders if (place / f"{target}.py").is_file()), None)
-        if file is not None:
-            return _imported(target, lambda: module_of_file(file))
     for place in reversed(folders):
         make_importable(place)
+    file = _file_of_name(target, folders)
+    if file is not None:
+        return _imported(target, lambda: module_of_file(file, target))
     importlib.invalidate_caches()
     try:
-        return _imported(target, lambda: importlib.import_module(target))
+        return _imported(target, lambda: module_by_name(target))
     except LoadError as error:
         missing = error.__cause__
         top = target.split(".", maxsplit=1)[0]
@@ -65,6 +80,15 @@ def _module_of_name(target: str, folders: list[Path]) -> ModuleType:
             near = _near(top, [one.stem for place in folders for one in place.glob("*.py")])
             raise LoadError(f"there is no module {target!r}: {missing}{near}") from missing
         raise
+
+
+def _file_of_name(target: str, folders: list[Path]) -> Path | None:
+    for place in folders:
+        path = place.joinpath(*target.split("."))
+        for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
 
 
 def _imported(target: str, importing: Any) -> ModuleType:
@@ -76,7 +100,7 @@ def _imported(target: str, importing: Any) -> ModuleType:
 
 def described(error: BaseException) -> str:
     """Return an error's class, text, and the line of user code that raised it; of our own errors just the text."""
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    text = f"{type(error).__name__}: {error}{_near_import(error)}".removesuffix(": ")
     if isinstance(error, SyntaxError):
         return text
     ours = str(Path(__file__).parent.parent)
@@ -87,6 +111,13 @@ def described(error: BaseException) -> str:
     if not frames and trace and trace[-1].filename.startswith(ours):
         return str(error)
     return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text
+
+
+def _near_import(error: BaseException) -> str:
+    """Return a hint for `from module import name` with a name that is not there."""
+    said = re.match(r"cannot import name '(\w+)' from '([\w.]+)'", str(error))
+    module = sys.modules.get(said[2]) if said is not None and isinstance(error, ImportError) else None
+    return _near(said[1], dir(module)) if said is not None and module is not None else ""
 
 
 def _attribute(module: ModuleType, target: str, attr: str) -> Any:

@@ -1,0 +1,11 @@
+"""LiteLLM's `litellm.integrations`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelport.integrations.litellm.names import also_offered
+
+
+def __getattr__(name: str) -> Any:
+    return also_offered(__name__, name)

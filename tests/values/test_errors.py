@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 import modelport
@@ -54,3 +56,10 @@ def test_the_package_names_what_it_has_and_nothing_else() -> None:
         assert getattr(modelport, name) is not None
     with pytest.raises(AttributeError, match="module 'modelport' has no attribute 'LMM'"):
         modelport.LMM  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("error", [CustomLLMError(429, "busy"), errors.MissingExtraError("a thing", "templates")])
+def test_errors_with_arguments_of_their_own_are_pickled_too(error: Exception) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy)) == (type(error), str(error))
+    assert getattr(copy, "status_code", None) == getattr(error, "status_code", None)

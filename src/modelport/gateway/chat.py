@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from modelport.engine.answers import arun
 from modelport.engine.call import Call
-from modelport.engine.choices import arun_choices, astream_choices
+from modelport.engine.choices import arun_choices
 from modelport.engine.hooks import Hook
+from modelport.engine.indexed_choices import astream_all_choices
 from modelport.engine.state import say_once, state_of
 from modelport.engine.streams import astream
 from modelport.gateway.errors import log_failure, reply_of_call
@@ -100,7 +101,7 @@ async def _events(call: Call, request: ChatRequest) -> AsyncGenerator[list[bytes
             async for chunk in source:
                 yield encode(0, chunk)
     else:
-        async with aclosing(astream_choices(call, request.n)) as source:
+        async with aclosing(astream_all_choices(call, request.n)) as source:
             async for index, chunk in source:
                 yield encode(index, chunk)
     yield chunks.last_events()

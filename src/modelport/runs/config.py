@@ -70,7 +70,7 @@ def check_seconds(name: str, value: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise InputError(f"{name} must be a number of seconds of at least 0, or None, not {value!r}")
+        raise InputError(f"{name} must be a number of seconds of at least 0, or None, not {value!r}", param=name)
 
 
 def merge_configs(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None) -> dict[str, Any]:

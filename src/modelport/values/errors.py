@@ -91,6 +91,10 @@ class MissingExtraError(ModelportError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra {extra!r}: pip install 'modelport[{extra}]'")
+        self._made_of = feature, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._made_of
 
 
 class CustomLLMError(Exception):
@@ -102,3 +106,6 @@ class CustomLLMError(Exception):
         """The HTTP status that the caller gets; 400 to 599."""
         self.message = message
         """What the caller reads."""
+
+    def __reduce__(self) -> tuple[type[CustomLLMError], tuple[int, str]]:
+        return type(self), (self.status_code, self.message)

@@ -268,7 +268,7 @@ def test_a_models_own_tokens_are_what_counts(way: str, ask: Any) -> None:
         ({"max_completion_tokens": "5"}, "max_tokens"),
         ({"stop": [""]}, "stop"),
         ({"stream_options": True, "stream": True}, "stream_options"),
-        ({"timeout": -1}, None),
+        ({"timeout": -1}, "timeout"),
         ({"num_retries": -1}, "num_retries"),
         ({"fallbacks": "a/b"}, "fallbacks"),
         ({"fallbacks": [3]}, "fallbacks"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing, closing
 
 from modelport.engine.attempt import Attempt
+from modelport.engine.bare import abare_answers, bare_answers, is_bare
 from modelport.engine.batcher import batcher_for
 from modelport.engine.caching import lookup_for
 from modelport.engine.call import Call
@@ -46,6 +47,9 @@ def run_all(call: Call) -> list[Generation]:
         HookError: The hook gave something that is no answer.
         Exception: Whatever the hook raised, unchanged.
     """
+    hook = call.hooks.bare_answer
+    if hook is not None and is_bare(call):
+        return bare_answers(call, hook)
     lookup = lookup_for(call)
     if lookup is None:
         return _run_all(call)
@@ -95,6 +99,9 @@ def _join(attempt: Attempt, telling: Telling, released: list[GenerationChunk] | 
 
 async def arun_all(call: Call) -> list[Generation]:
     """Answer one call with all choices, on the running loop; raises as `run_all` does."""
+    hook = call.hooks.bare_async_answer
+    if hook is not None and is_bare(call):
+        return await abare_answers(call, hook)
     lookup = lookup_for(call)
     if lookup is None:
         return await _arun_all(call)

@@ -24,7 +24,7 @@ from modelport.runs.scope import SCOPE, Scope
 from modelport.values.generations import Generation, LLMResult
 from modelport.values.usage import Usage
 
-_GIVES_LISTS = frozenset({"n", "choices"})
+GIVES_LISTS = frozenset({"n", "choices"})
 """Hooks that support one of these may return a list of choices."""
 
 
@@ -260,7 +260,7 @@ class Attempt:
         """Take what a value hook returned: of a batch hook the one slot, of a list of choices the first."""
         if self.hook.is_batch:
             value = single_result(value, self.hook.label)
-        elif isinstance(value, list) and value and not self.hook.supports.isdisjoint(_GIVES_LISTS):
+        elif isinstance(value, list) and value and not self.hook.supports.isdisjoint(GIVES_LISTS):
             value, *self.more = cast("list[Any]", value)
         self.output.push(value)
         self.output.finish()

@@ -31,6 +31,7 @@ class Call:
         "model",
         "scope",
         "stop",
+        "wants_messages",
     )
 
     def __init__(
@@ -59,6 +60,8 @@ class Call:
         self.max_tokens = check_max_tokens(max_tokens)
         self.kwargs: Mapping[str, Any] = kwargs or {}
         """The caller's own keywords, for the hook."""
+        self.wants_messages = True
+        """Whether a chat's answers and pieces are wanted as messages too; else, where they are texts, as texts."""
         self.choice = 0
         """Which of several choices of one call this is: each is an answer of its own."""
         self.key: str | None = None
@@ -76,6 +79,7 @@ class Call:
         copy.model, copy.hooks, copy.chat, copy.argument = self.model, self.hooks, self.chat, self.argument
         copy.scope, copy.stop, copy.include_stop = self.scope, self.stop, self.include_stop
         copy.max_tokens, copy.kwargs, copy.choice, copy.key = self.max_tokens, self.kwargs, choice, None
+        copy.wants_messages = self.wants_messages
         return copy
 
     def keywords_for(self, hook: Hook) -> Mapping[str, Any]:
@@ -96,7 +100,8 @@ class Call:
             text = self.argument if isinstance(self.argument, str) else self.kwargs.get("prompt", "")
             return cast("Output", WholeOutput(text))  # it stands in for one: an answer that comes whole
         stop = StopFilter(self.stop, include=self.include_stop) if self.stop else None
-        return Output(hook.label, chat=self.chat, stop=stop, budget=self._budget(hook))
+        budget = self._budget(hook)
+        return Output(hook.label, chat=self.chat, stop=stop, budget=budget, wants_messages=self.wants_messages)
 
     def _budget(self, hook: Hook) -> TokenBudget | None:
         if self.max_tokens is None:

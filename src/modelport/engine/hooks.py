@@ -168,7 +168,7 @@ class Hooks:
         self.single_loop = bool(getattr(cls, "single_loop", False))
         """Whether the async hooks are bound to one loop."""
         is_plain = not (self.needs_load or self.single_loop)
-        self.bare_answer = _if(is_plain and _is(self.answer, "_call"), self.answer)
+        self.bare_answer = _if(not self.needs_load and _is(self.answer, "_call"), self.answer)
         """The hook that may answer a sync caller with nothing around it, when it has the caller's kind."""
         self.bare_async_answer = _if(is_plain and _is(self.async_answer, "_acall"), self.async_answer)
         """The hook that may answer an async caller with nothing around it."""

@@ -43,13 +43,22 @@ class Output:
         "_texts",
         "_tool_calls",
         "_usage",
+        "_wants_messages",
         "chat",
         "cut",
         "logprobs",
         "started",
     )
 
-    def __init__(self, label: str, *, chat: bool, stop: StopFilter | None, budget: TokenBudget | None) -> None:
+    def __init__(
+        self,
+        label: str,
+        *,
+        chat: bool,
+        stop: StopFilter | None,
+        budget: TokenBudget | None,
+        wants_messages: bool = True,
+    ) -> None:
         self.chat = chat
         """Whether pieces are released as `ChatGenerationChunk`."""
         self.cut = False
@@ -67,7 +76,8 @@ class Output:
         self._decoder: Any = None
         self.started = False
         """Whether the hook has given anything yet."""
-        self._is_plain = not chat and stop is None and budget is None
+        self._wants_messages = chat and wants_messages
+        self._is_plain = not self._wants_messages and stop is None and budget is None
         """Whether a str goes out as it came in."""
 
     @property
@@ -143,7 +153,7 @@ class Output:
             return None
         if piece.tool_calls:
             self._tool_calls.extend(piece.tool_calls)
-        if not self.chat:
+        if not (self._wants_messages or isinstance(piece, ChatGenerationChunk)):
             return piece if text is piece.text or text == piece.text else msgspec.structs.replace(piece, text=text)
         return self._release_message(piece, text)
 
@@ -157,6 +167,8 @@ class Output:
             self._chunks.append(message)
             if not (message.content or message.tool_calls or message.tool_call_chunks or message.additional_kwargs):
                 return None
+        elif not piece.tool_calls:
+            return ChatGenerationChunk(text, None, None, piece.logprobs, message=AIMessageChunk(text))
         else:
             fragments = [call for call in piece.tool_calls or () if not isinstance(call.get("args"), dict)]
             whole = [call for call in piece.tool_calls or () if isinstance(call.get("args"), dict)]
@@ -186,7 +198,7 @@ class Output:
         usage = usage_of(reported or self._usage, prompt, text, count)
         calls = self._whole_tool_calls()
         reason = self._reason(finish, calls)
-        if not self.chat:
+        if not (self._wants_messages or self._chunks):
             return Generation(text, reason, usage, self.logprobs, calls or None)
         return ChatGeneration(
             text, reason, usage, self.logprobs, calls or None, message=self._message(text, reason, usage, calls, name())

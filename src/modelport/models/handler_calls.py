@@ -81,11 +81,15 @@ def print_nothing(*args: Any, **kwargs: Any) -> None:
 
 def fresh_completion() -> ChatCompletion:
     """Return a chat completion to be filled: one choice without content, and no tokens."""
+    # All that has a default is given: a default that is written even when nobody set another is a call of its own.
+    message = _new_message(role="assistant", content=None, refusal=None)
     return _new_completion(
         id=new_completion_id(),
+        object="chat.completion",
         created=now_seconds(),
-        choices=[_new_choice(message=_new_message())],
-        usage=_new_usage(),
+        model=None,
+        choices=[_new_choice(index=0, message=message, logprobs=None, finish_reason="stop")],
+        usage=_new_usage(prompt_tokens=0, completion_tokens=0, total_tokens=0),
     )
 
 

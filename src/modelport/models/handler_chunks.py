@@ -69,6 +69,10 @@ def is_one_chunk(value: Any) -> bool:
     return field_of(value, "choices") is not None and not hasattr(value, "__next__")
 
 
+NO_TOKENS = {"completion_tokens": 0, "prompt_tokens": 0, "total_tokens": 0}
+"""The usage that LiteLLM's chunks carry when nobody counted."""
+
+
 class ChunkReader:
     """Turns one stream's chunks into the engine's; of several choices the first one is read."""
 
@@ -86,7 +90,8 @@ class ChunkReader:
         """
         kind = value.__class__
         if kind is dict and not value.get("tool_use") and (text := value.get("text")).__class__ is str:
-            if value.get("usage") is None and not (value.get("finish_reason") or value.get("is_finished")):
+            usage = value.get("usage")
+            if (usage is None or usage == NO_TOKENS) and not (value.get("finish_reason") or value.get("is_finished")):
                 return [GenerationChunk(text)] if not value.get("index") else []
         elif kind is str:
             return [GenerationChunk(value)]

@@ -91,7 +91,7 @@ def mocked_model(model: str, given: Mapping[str, Any]) -> Target | None:
     Raises:
         InputError: The mock response has none of its forms.
     """
-    if not any(name in given for name in _KEYWORDS):
+    if not given or not any(name in given for name in _KEYWORDS):
         return None
     answers = _answers_of(given.get("mock_response", ""))
     if given.get("mock_tool_calls") and not isinstance(answers, BaseException):

@@ -61,6 +61,8 @@ class ChatRequest:
             kwargs=kwargs,
         )
         """The engine's call."""
+        # What is kept for other faces has messages.
+        self.call.wants_messages = self.model.cache not in (None, False)
 
     def failure_of(self, error: Exception) -> ModelportError:
         """Return what is raised for an exception of the model's."""
@@ -114,6 +116,8 @@ def include_usage_in(given: Mapping[str, Any]) -> bool:
 
 def config_in(given: Mapping[str, Any]) -> Any:
     """Return the config of a call with these keywords: `config`, and the timeouts over it."""
+    if not given:
+        return None
     config, timeout, first = given.get("config"), given.get("timeout"), given.get("first_token_timeout")
     if timeout is None and first is None:
         return config
@@ -143,6 +147,8 @@ def own_keywords(model: Any, given: Mapping[str, Any], hooks: Hooks | None = Non
         given: The caller's keywords.
         hooks: The hooks of which one is called, when they are not the class's own table.
     """
+    if not given:
+        return {}
     params = {name: value for name, value in given.items() if name not in _FRAMEWORKS}
     table: Hooks = hooks or model.__modelport_hooks__
     present = list(table.present.values())
@@ -166,6 +172,8 @@ def own_keywords(model: Any, given: Mapping[str, Any], hooks: Hooks | None = Non
 
 def headers_in(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the extra headers among a caller's keywords."""
+    if not given:
+        return {}
     return {**(given.get("headers") or {}), **(given.get("extra_headers") or {})}
 
 
@@ -197,6 +205,8 @@ def handler_request(
 
 def target_of(model: str, given: Mapping[str, Any]) -> Target:
     """Return what a name stands for, with the caller's key and address."""
+    if not given:
+        return resolve(model)
     return resolve(
         model,
         custom_llm_provider=given.get("custom_llm_provider"),

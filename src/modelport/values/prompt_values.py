@@ -126,6 +126,10 @@ def _message_from_foreign(value: Any) -> Message:
 
 def _message_from_dict(value: dict[str, Any]) -> Message:
     role = value.get("role") or value.get("type")
+    if len(value) == 2 and role.__class__ is str and (content := value.get("content")).__class__ is str:
+        plain = _MESSAGE_BY_ROLE.get(cast("str", role))
+        if plain is not None:
+            return plain(cast("str", content))
     extra: dict[str, Any] = {k: value[k] for k in ("name", "id", "tool_call_id") if value.get(k)}
     if value.get("tool_calls"):
         extra["tool_calls"] = [tool_call_from(call) for call in value["tool_calls"]]

@@ -50,7 +50,7 @@ def _checked(entries: Any) -> Any:
 
 def _read(entry: Any, place: int) -> tuple[str, Any]:
     """Return the provider and the handler of an entry."""
-    if isinstance(entry, Mapping):
+    if entry.__class__ is dict or isinstance(entry, Mapping):  # the first is what it is; the second asks slowly
         known = cast("Mapping[str, Any]", entry)
         name, handler = known.get("provider"), known.get("custom_handler")
         if isinstance(name, str) and name and handler is not None and not isinstance(handler, str):

@@ -39,7 +39,7 @@ def consume(output: Output, pieces) -> str:
 
 
 def plain(**parts) -> Output:
-    return Output("Model._stream", chat=False, **{"stop": None, "budget": None, **parts})
+    return Output("Model._stream", chat=False, stop=parts.get("stop"), budget=parts.get("budget"))
 
 
 def longest_within(text: str, max_tokens: int, count) -> str:

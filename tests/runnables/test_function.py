@@ -379,7 +379,7 @@ class TestAFunctionThatReturnsARunnable:
     async def test_it_runs_in_its_callers_task(self) -> None:
         SEEN.clear()
         assert await RunnableLambda(lambda value: self.Spelling()).ainvoke("abc") == "abc"
-        assert SEEN == [asyncio.current_task()]
+        assert [asyncio.current_task()] == SEEN
 
     def test_a_sync_call_gets_its_answer(self) -> None:
         assert RunnableLambda(lambda value: self.Spelling()).invoke("abc") == "abc"

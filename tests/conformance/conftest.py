@@ -1,7 +1,8 @@
 """Models with any set of hooks, all of which echo; a kit that does not wait long; and the means to cut guarantees out.
 
 A test marked `cuts("stop:*:cut", hooks="_call")` runs once for each check that the pattern names. It takes a piece of
-the framework away by `patch`, then calls `caught()`, which asserts that the check fails; the mark says on which model.
+the framework away by `patch`, then calls `caught()`, which asserts that the check fails; the mark says on which model:
+`hooks` of an echo, a class (`make`), or the name of one of this file's (`of`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from fnmatch import fnmatch
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from modelport import LLM, ChatModel, GenerationChunk
+from modelport import LLM, ChatModel, EmbeddingModel, GenerationChunk, ImageModel
+from modelport.models.handler import CustomLLM
 from modelport.testing import all_checks, gates
 from modelport.testing.kit import find_check, run_check
-from modelport.testing.subject import Subject
+from modelport.testing.subjects import Subjects
 
 
 def _call(self, prompt, stop=None, run_manager=None):
@@ -86,6 +89,197 @@ def make_class(hooks: Iterable[str], *, chat: bool = False) -> type[Any]:
     return types.new_class("Echo", (base,), {}, lambda body: body.update(namespace))
 
 
+# --- models that give no text, and handlers -------------------------------------------------------
+
+
+def _vectors(texts, dimensions=None):
+    return [[float(ord(letter)) for letter in (text + "abc")[: dimensions or 3]] for text in texts]
+
+
+class SyncEmbeddings(EmbeddingModel):
+    """Takes no keyword."""
+
+    def _embed(self, texts):
+        return _vectors(texts)
+
+
+class AsyncEmbeddings(EmbeddingModel):
+    """Takes `dimensions` and every other keyword, and counts tokens."""
+
+    def _count_tokens(self, text):
+        return 2 + len(text.split())
+
+    async def _aembed(self, texts, dimensions=None, **kwargs):
+        return _vectors(texts, dimensions)
+
+
+class AllEmbeddings(EmbeddingModel):
+    """Has both hooks and a secret."""
+
+    api_key: SecretStr = SecretStr("sk-secret")
+
+    def _embed(self, texts, dimensions=None, user=None):
+        return _vectors(texts, dimensions)
+
+    async def _aembed(self, texts, dimensions=None, user=None):
+        return _vectors(texts, dimensions)
+
+
+class PinnedEmbeddings(EmbeddingModel):
+    """Has a client that is bound to one loop."""
+
+    single_loop = True
+
+    async def _aembed(self, texts):
+        return _vectors(texts)
+
+
+class SyncImages(ImageModel):
+    """Takes no keyword but `n`, and no mask."""
+
+    def _generate_images(self, prompt, n=1):
+        return [f"{prompt} {position}".encode() for position in range(n)]
+
+    def _edit_images(self, images, prompt):
+        return [image.data + prompt.encode() for image in images]
+
+
+class AsyncImages(ImageModel):
+    """Takes every keyword, gives one image at a time, and counts tokens."""
+
+    def _count_tokens(self, text):
+        return 2 + len(text.split())
+
+    async def _agenerate_images(self, prompt, **kwargs):
+        return prompt.encode()
+
+    async def _aedit_images(self, images, prompt, mask=None, **kwargs):
+        return images[0]
+
+
+class SecretImages(ImageModel):
+    """Only edits, and has a secret."""
+
+    api_key: SecretStr = SecretStr("sk-secret")
+
+    def _edit_images(self, images, prompt, mask=None, n=1, size=None):
+        return images
+
+    async def _aedit_images(self, images, prompt, mask=None, n=1, size=None):
+        return images
+
+
+class PinnedImages(ImageModel):
+    """Has a client that is bound to one loop, only makes images, and has a secret."""
+
+    api_key: SecretStr = SecretStr("sk-secret")
+    single_loop = True
+
+    async def _agenerate_images(self, prompt, n=1, size=None):
+        return [prompt.encode()] * n
+
+
+class PinnedEdits(ImageModel):
+    """Has a client that is bound to one loop, and only edits."""
+
+    single_loop = True
+
+    async def _aedit_images(self, images, prompt):
+        return images
+
+
+class Completing(CustomLLM):
+    """Has the guide's `completion`, and takes all that LiteLLM gives."""
+
+    def completion(self, *args, **kwargs):
+        response = kwargs["model_response"]
+        response.choices[0].message.content = kwargs["messages"][-1]["content"]
+        return response
+
+
+class AsyncCompleting(CustomLLM):
+    """Names what it takes."""
+
+    async def acompletion(self, model, messages, model_response, optional_params, timeout=None):
+        return {"choices": [{"message": {"role": "assistant", "content": messages[-1]["content"]}}]}
+
+
+class Streaming(CustomLLM):
+    """Streams as the guide does, and takes no response to fill."""
+
+    def streaming(self, model, messages, optional_params, headers=None, **kwargs):
+        for letter in messages[-1]["content"]:
+            yield {
+                "text": letter,
+                "tool_use": None,
+                "is_finished": False,
+                "finish_reason": "",
+                "usage": None,
+                "index": 0,
+            }
+
+
+class AsyncStreaming(CustomLLM):
+    """Streams text, and takes no response to fill."""
+
+    async def astreaming(self, messages, optional_params, api_key=None, api_base=None):
+        for letter in messages[-1]["content"]:
+            yield letter
+
+
+class Embedding(CustomLLM):
+    """Answers no chat."""
+
+    def embedding(self, model, input, optional_params=None, timeout=None):
+        return [[float(len(one)), 1.0] for one in input]
+
+
+class Drawing:
+    """Is no CustomLLM but has such methods: images by async ones, vectors too."""
+
+    async def aembedding(self, input, **kwargs):
+        return {"data": [{"index": index, "embedding": [float(len(one))]} for index, one in enumerate(input)]}
+
+    async def aimage_generation(self, prompt, optional_params, model_response):
+        return prompt.encode()
+
+    def image_edit(self, image, prompt, mask=None, **kwargs):
+        return image[0]
+
+
+class Sketching(CustomLLM):
+    """Makes images, and edits none."""
+
+    def image_generation(self, prompt, **kwargs):
+        return prompt.encode()
+
+
+class Nothing(CustomLLM):
+    """Has no method at all."""
+
+
+VALUE_MODELS: dict[str, Callable[[], Any]] = {
+    one.__name__: one
+    for one in (
+        *(SyncEmbeddings, AsyncEmbeddings, AllEmbeddings, PinnedEmbeddings),
+        *(SyncImages, AsyncImages, SecretImages, PinnedImages, PinnedEdits),
+    )
+}
+HANDLERS: dict[str, Callable[[], Any]] = {
+    one.__name__: one
+    for one in (
+        *(Completing, AsyncCompleting, Streaming, AsyncStreaming),
+        *(Embedding, Drawing, Sketching, Nothing),
+    )
+}
+
+
+@pytest.fixture
+def subject_class() -> Callable[[str], Callable[[], Any]]:
+    """A class of an embedding or image model, or of a handler, by its name."""
+    return {**VALUE_MODELS, **HANDLERS}.__getitem__
+
+
 @pytest.fixture
 def echo_class() -> Callable[..., type[Any]]:
     """A class of a text or chat model with the given hooks."""
@@ -131,7 +325,7 @@ class Patch:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "cuts(*checks, hooks, chat, make): the checks that must fail after this cut")
+    config.addinivalue_line("markers", "cuts(*checks, hooks, chat, make, of): the checks that must fail after this cut")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -141,7 +335,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for mark in metafunc.definition.iter_markers("cuts"):
         ids = [one.id for pattern in mark.args for one in all_checks() if fnmatch(one.id, pattern)]
         assert ids, f"no check is named {mark.args}"
-        model = mark.kwargs.get("hooks", "_stream") if "make" not in mark.kwargs else mark.kwargs["make"].__name__
+        make = mark.kwargs.get("make")
+        model = mark.kwargs.get("of") or (mark.kwargs.get("hooks", "_stream") if make is None else make.__name__)
         name = f"{model.replace(' ', '+')}{'-chat' if mark.kwargs.get('chat') else ''}"
         cases += [pytest.param((one, mark.kwargs), id=f"{one}-{name}") for one in dict.fromkeys(ids)]
     metafunc.parametrize("cut", cases)
@@ -157,8 +352,10 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> Patch:
 def caught(cut: tuple[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Asserts that the check fails; before the cut it passed."""
     check_id, options = cut
-    make = options.get("make") or make_class(options.get("hooks", "_stream").split(), chat=options.get("chat", False))
-    one, subject = find_check(check_id), Subject(make)
+    make = options.get("make") or {**VALUE_MODELS, **HANDLERS}.get(options.get("of", ""))
+    if make is None:
+        make = make_class(options.get("hooks", "_stream").split(), chat=options.get("chat", False))
+    one, subject = find_check(check_id), Subjects(make)
     whole = asyncio.run(run_check(one, subject))
     assert (whole.outcome, whole.seen) == ("pass", "")
     # A look must be long enough to see what is wrong, a wait for what never comes may be short.

@@ -13,7 +13,6 @@ from modelport import (
     LLM,
     CallbackManagerForLLMRun,
     ChatModel,
-    EmbeddingModel,
     GenerationChunk,
     LRUCache,
     Runnable,
@@ -246,8 +245,77 @@ def test_checks_for_a_model_leave_out_what_does_not_apply():
     assert not any(one.startswith("secrets:") for one in ids)
 
 
+EMBEDDING_MODELS = ("SyncEmbeddings", "AsyncEmbeddings", "AllEmbeddings", "PinnedEmbeddings")
+IMAGE_MODELS = ("SyncImages", "AsyncImages", "SecretImages", "PinnedImages", "PinnedEdits")
+MOST_TELLING = ("derive", "parity", "stop", "cancel", "usage", "errors", "handler")
+CHAT_HANDLERS = ("Completing", "AsyncCompleting", "Streaming", "AsyncStreaming")
+
+
+def assert_all_hold(results: list[CheckResult], at_least: int) -> None:
+    assert {result.id: result.seen for result in results if result.outcome == "fail"} == {}
+    passed = {result.id for result in results if result.outcome == "pass"}
+    assert len(passed) >= at_least
+    passed_somewhere.update(passed)
+
+
+@pytest.mark.parametrize("name", [*EMBEDDING_MODELS, *IMAGE_MODELS])
+async def test_an_embedding_or_image_model_keeps_every_guarantee(name, subject_class):
+    assert_all_hold(await arun_checks(subject_class(name)), 40)
+
+
+@pytest.mark.parametrize("name", ["AllEmbeddings", "AsyncEmbeddings"])
+async def test_a_batching_embedding_model_keeps_every_guarantee(name, subject_class):
+    make = subject_class(name)
+    assert_all_hold(await arun_checks(lambda: make(max_batch_size=4, max_concurrency=2, dimensions=2)), 100)
+
+
+@pytest.mark.parametrize("name", CHAT_HANDLERS)
+async def test_a_handler_that_chats_keeps_every_guarantee_of_chat_models(name, subject_class):
+    areas = {one.area for one in all_checks()} if name in ("Completing", "AsyncStreaming") else MOST_TELLING
+    ids = {one.id for one in all_checks() if one.area in areas}
+    assert_all_hold(await arun_checks(subject_class(name), ids=ids), 130)
+
+
+@pytest.mark.parametrize("name", ["Embedding", "Drawing", "Sketching", "Nothing"])
+async def test_a_handler_keeps_every_guarantee_of_what_it_does(name, subject_class):
+    assert_all_hold(await arun_checks(subject_class(name)), 4)
+
+
+async def test_one_handler_for_all_checks_keeps_the_guarantees_of_handlers(subject_class):
+    handler = subject_class("AsyncCompleting")()
+    ids = {one.id for one in all_checks() if one.area in MOST_TELLING}
+    assert_all_hold(await arun_checks(lambda: handler, ids=ids), 100)
+
+
+def test_checks_of_a_chat_say_why_they_do_not_apply_to_an_embedding_model(subject_class):
+    [result] = run_checks(subject_class("SyncEmbeddings"), ids=["stop:stream:cut"])
+    assert result.outcome == "not applicable"
+    assert result.seen == "it is about what answers; SyncEmbeddings makes embeddings"
+
+
+def test_checks_of_images_say_why_they_do_not_apply_to_a_handler_that_chats(subject_class):
+    [result] = run_checks(subject_class("Completing"), ids=["image:edit-images:answers"])
+    assert result.outcome == "not applicable"
+    assert result.seen == "it is about what makes images; Completing is a handler without methods for that"
+
+
+def test_checks_of_handlers_do_not_apply_to_models():
+    [result] = run_checks(EchoLLM, ids=["handler:invoke:answers"])
+    assert (result.outcome, result.seen) == ("not applicable", "it is about handlers; EchoLLM answers")
+
+
+def test_a_class_in_place_of_a_model_is_no_model(subject_class):
+    with pytest.raises(TypeError, match="is no model"):
+        run_checks(lambda: subject_class("Completing"))
+
+
+def test_an_embedding_model_cannot_be_called_through_a_runnable(subject_class):
+    with pytest.raises(TypeError, match="is no runnable"):
+        run_checks(subject_class("SyncEmbeddings"), through=piped)
+
+
 async def test_every_check_passes_on_some_model():
-    if len(passed_somewhere) < 200:
+    if len(passed_somewhere) < 600:
         pytest.skip("needs the other tests of this file to have run before")
     assert {one.id for one in all_checks()} - passed_somewhere == set()
 
@@ -277,15 +345,6 @@ async def test_checks_of_a_cached_model_leave_its_cache_alone():
 async def test_a_factory_must_make_a_model():
     with pytest.raises(TypeError, match="is no model"):
         await arun_checks(lambda: "gpt")
-
-
-async def test_an_embedding_model_is_no_model_that_answers():
-    class Zeros(EmbeddingModel):
-        def _embed(self, texts):
-            return [[0.0] for _ in texts]
-
-    with pytest.raises(TypeError, match="is no model"):
-        await arun_checks(Zeros)
 
 
 async def test_the_checks_must_be_given_a_runnable_to_go_through():

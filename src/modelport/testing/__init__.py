@@ -5,7 +5,8 @@ from modelport.testing import run_checks
 for result in run_checks(MyModel):
     print(result.id, result.outcome, result.seen)
 
-The same of a chain, whose other steps hand on what they get:
+`MyModel` is an LLM, a ChatModel, an EmbeddingModel, an ImageModel or a handler. The same of a chain, whose other steps
+hand on what they get:
 `run_checks(MyModel, through=lambda model, kwargs: RunnablePassthrough() | model.bind(**kwargs))`.
 """
 

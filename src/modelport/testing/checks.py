@@ -1,7 +1,8 @@
 """The registry of checks: what a model has to keep, one check per property.
 
-An id reads `area:way:variant`, for example `stop:stream:across-chunks`. A check is plain async code over a `Subject`;
-it raises `CheckFailure` when the property does not hold and `NotApplicable` when it cannot be seen on this model.
+An id reads `area:way:variant`, for example `stop:stream:across-chunks`. A check is plain async code over a `Subject`
+(for `handler` a `HandlerSubject`); it raises `CheckFailure` when the property does not hold and `NotApplicable` when it
+cannot be seen on this model.
 """
 
 from __future__ import annotations
@@ -9,20 +10,18 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from modelport.testing.ways import WAYS
 
-if TYPE_CHECKING:
-    from modelport.testing.subject import Subject
-
-CheckCode = Callable[["Subject"], Awaitable[None]]
-WayCheckCode = Callable[["Subject", str], Awaitable[None]]
+CheckCode = Callable[[Any], Awaitable[None]]
+"""Is given the subject that the check's area is about."""
+WayCheckCode = Callable[[Any, str], Awaitable[None]]
 """The same for each way to call, whose name it is given."""
-Condition = Callable[["Subject"], str | None]
-"""Tells why a check does not apply to a model; None when it does."""
+Condition = Callable[[Any], str | None]
+"""Tells why a check does not apply to a subject; None when it does."""
 
 AREAS = (
     "derive",
@@ -41,8 +40,13 @@ AREAS = (
     "identity",
     "cache",
     "compose",
+    "embedding",
+    "image",
+    "handler",
 )
-"""The guarantees, in the order in which their checks run and are shown."""
+"""The guarantees, in the order in which their checks run and are shown; the last ones are about kinds of models."""
+TEXT = "text"
+"""What the areas are about that are about no kind of model of their own: models that answer."""
 
 _ID = re.compile(r"[a-z]+(:[a-z0-9-]+){2}")
 _registry: dict[str, Check] = {}
@@ -82,8 +86,13 @@ class Check(msgspec.Struct, frozen=True):
         """The guarantee that the check belongs to."""
         return self.id.partition(":")[0]
 
-    def why_not(self, subject: Subject) -> str | None:
-        """Return why the check does not apply to a model, None when it does."""
+    @property
+    def about(self) -> str:
+        """What kind of subject the check is about: text, embedding, image or handler."""
+        return self.area if self.area in ("embedding", "image", "handler") else TEXT
+
+    def why_not(self, subject: Any) -> str | None:
+        """Return why the check does not apply to a subject of its kind, None when it does."""
         return next((reason for applies in self.applies if (reason := applies(subject))), None)
 
 
@@ -117,14 +126,14 @@ def check_each_way(
         sentence = _sentence_of(code)
         for way in ways:
             one = _for_way(code, way)
-            _register(check_id.format(way=way), sentence.format(way=way), source, tuple(applies), one)
+            _register(check_id.format(way=way.replace("_", "-")), sentence.format(way=way), source, tuple(applies), one)
         return code
 
     return register
 
 
 def _for_way(code: WayCheckCode, way: str) -> CheckCode:
-    def run(subject: Subject) -> Awaitable[None]:
+    def run(subject: Any) -> Awaitable[None]:
         return code(subject, way)
 
     return run

@@ -12,6 +12,7 @@ from modelport.testing import guarantees
 from modelport.testing.checks import Check, CheckFailure, NotApplicable, registered
 from modelport.testing.faces import Through
 from modelport.testing.subject import Subject
+from modelport.testing.subjects import Subjects
 
 CHECK_SECONDS = 60.0
 """How long one check may take; its own waits are shorter."""
@@ -58,16 +59,18 @@ def checks_for(
     make_model: Callable[[], Any], prompts: Sequence[Any] | None = None, *, through: Through | None = None
 ) -> list[Check]:
     """Return the checks that apply to the models which a factory makes; the arguments are those of `run_checks`."""
-    subject = Subject(make_model, prompts, through)
-    return [one for one in registered() if one.why_not(subject) is None]
+    subjects = Subjects(make_model, prompts, through)
+    return [one for one in registered() if subjects.why_not(one) is None]
 
 
-async def run_check(one: Check, subject: Subject) -> CheckResult:
+async def run_check(one: Check, subjects: Subjects) -> CheckResult:
     """Run one check; whatever it raises is its result."""
-    reason = one.why_not(subject)
+    reason = subjects.why_not(one)
     if reason is not None:
         return CheckResult(one.id, "not applicable", one.sentence, one.source, reason)
-    await subject.learn_hooks()
+    subject = subjects.of(one)
+    if isinstance(subject, Subject):
+        await subject.learn_hooks()
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await one.run(subject)
@@ -89,10 +92,10 @@ async def arun_checks(
     ids: Iterable[str] | None = None,
 ) -> list[CheckResult]:
     """Run the checks, one after the other, on the running loop; see `run_checks`."""
-    subject = Subject(make_model, prompts, through)
+    subjects = Subjects(make_model, prompts, through)
     wanted = None if ids is None else set(ids)
     checks = [one for one in registered() if wanted is None or one.id in wanted]
-    return [await run_check(one, subject) for one in checks]
+    return [await run_check(one, subjects) for one in checks]
 
 
 def run_checks(
@@ -102,11 +105,13 @@ def run_checks(
     through: Through | None = None,
     ids: Iterable[str] | None = None,
 ) -> list[CheckResult]:
-    """Run the checks over a model, or over a runnable that is made of it.
+    """Run the checks over a model, over a handler, or over a runnable that is made of one.
 
     Args:
-        make_model: Returns a fresh model of the class under check: the class itself, or a function without arguments.
-        prompts: What the model is asked: at least three inputs, all different, that it answers with some words.
+        make_model: Returns a fresh model or handler of the class under check: the class itself, or a function without
+            arguments. Of a handler every model is checked that it makes: for chat, embeddings and images.
+        prompts: What the model is asked: at least three inputs, all different, that it answers with some words; of
+            embedding and image models, texts.
         through: Returns, of a model and a call's keywords, the runnable that is called in the model's place, and
             which hands on its input and the model's answer unchanged:
             `lambda model, kwargs: RunnablePassthrough() | model.bind(**kwargs)`. The guarantees must hold there too.
@@ -116,6 +121,7 @@ def run_checks(
         One result for each check, also for those that do not apply.
 
     Raises:
-        TypeError: The factory gives something that is no model, or `through` something that is no runnable.
+        TypeError: The factory gives something that is neither model nor handler, or `through` something that is no
+            runnable.
     """
     return asyncio.run(arun_checks(make_model, prompts=prompts, through=through, ids=ids))

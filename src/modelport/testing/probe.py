@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from modelport.engine.hooks import Hook
+from modelport.engine.hooks import Hook, ReadHook
 from modelport.testing import gates
 from modelport.testing.checks import CheckFailure
 from modelport.testing.faces import Face
@@ -104,6 +104,8 @@ class Probe:
         """Knob: changes a result, each result of a batch hook, or each piece."""
         self.script: Sequence[Any] | None = None
         """Knob: the pieces that are answered in place of the author's code; joined where the hook gives one text."""
+        self.answer: Callable[[HookCall], Any] | None = None
+        """Knob: gives what a hook that does not stream returns in place of the author's code, whole."""
         self.fail_for: Any = None
         """Knob: the argument for which the hook raises `failure`; a batch hook puts it into the slot."""
         self.failure = ProbeError("the check made this hook fail")
@@ -152,6 +154,9 @@ class Probe:
 
     def result_of(self, call: HookCall, result: Any) -> Any:
         """Return what the check makes of the author's result, and note it."""
+        if isinstance(call.hook, ReadHook):  # vectors and images: noted as they are
+            call.given.append(result)
+            return result
         if not call.hook.is_batch:
             result = result if self.replace is None else self.replace(result)
             call.given.append(result)
@@ -167,8 +172,15 @@ class Probe:
         call.given.extend(results)
         return results
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether the check answers in place of the author's code."""
+        return self.script is not None or self.answer is not None
+
     def scripted(self, call: HookCall) -> Any:
         """Return the scripted answer of a hook that gives no stream."""
+        if self.answer is not None:
+            return self.answer(call)
         assert self.script is not None
         joined = (b"" if isinstance(self.script[0], bytes) else "").join(self.script)
         return [joined] * len(call.argument) if call.hook.is_batch else joined

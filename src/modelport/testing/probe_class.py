@@ -83,7 +83,7 @@ def _value_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., Any]:
         probe, call = _begin(self, hook, argument, keywords)
         try:
             pause(probe.enter(call))
-            if probe.script is not None:
+            if probe.is_scripted:
                 return probe.result_of(call, probe.scripted(call))
             return probe.result_of(call, authors(self, argument, **_author_keywords(hook, keywords)))
         except BaseException as error:
@@ -100,7 +100,7 @@ def _async_value_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., 
         probe, call = _begin(self, hook, argument, keywords)
         try:
             await apause(probe.enter(call))
-            if probe.script is not None:
+            if probe.is_scripted:
                 return probe.result_of(call, probe.scripted(call))
             result = await authors(self, argument, **_author_keywords(hook, keywords))
             return probe.result_of(call, result)

@@ -12,7 +12,8 @@ import msgspec
 from modelport.engine.hooks import Hook, Hooks
 from modelport.engine.memory_cache import LRUCache
 from modelport.models.base import AuthoredModel
-from modelport.testing.checks import CheckFailure, NotApplicable
+from modelport.runnables.base import Runnable
+from modelport.testing.checks import TEXT, CheckFailure, NotApplicable
 from modelport.testing.faces import Face, Through
 from modelport.testing.gates import in_thread, patiently
 from modelport.testing.probe import Probe
@@ -31,6 +32,14 @@ def own_keyword(hook: Hook) -> str | None:
     if hook.takes_any:
         return "modelport_check"
     return min(hook.names - _FRAMEWORKS, default=None)
+
+
+def no_model(value: Any) -> TypeError:
+    """Return the error about something that is no model."""
+    return TypeError(
+        f"{value!r:.200} ({type(value).__name__}) is no model; checks take a callable that returns an instance of an "
+        f"LLM, ChatModel, EmbeddingModel or ImageModel subclass, or a handler"
+    )
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -56,17 +65,18 @@ class Subject:
         self.through = through
         """Makes the runnable that is called in the model's place; None: the model is called itself."""
         model = make()
-        if not isinstance(model, AuthoredModel) or model.__modelport_kind__ not in ("llm", "chat_model"):
-            raise TypeError(
-                f"{model!r:.200} ({type(model).__name__}) is no model; checks take a callable that returns an "
-                f"instance of an LLM or ChatModel subclass"
-            )
+        if not isinstance(model, AuthoredModel):
+            raise no_model(model)
+        if through is not None and not isinstance(model, Runnable):
+            raise TypeError(f"{type(model).__name__} is no runnable, so nothing can be made of it to call it `through`")
         self.cls = type(model)
         """The author's class."""
         self.hooks: Hooks = self.cls.__modelport_hooks__
         """The hooks of the class."""
         self.is_chat = self.cls.__modelport_kind__ == "chat_model"
         """Whether it is a chat model."""
+        self.about = self.cls.__modelport_kind__ if self.cls.__modelport_kind__ in ("embedding", "image") else TEXT
+        """What kind of model it is: text, embedding or image."""
         self.max_concurrency: int | None = model.max_concurrency
         """The limit that the factory gives its models."""
         self.is_batching = model.max_batch_size is not None and self.hooks.many is not None
@@ -92,9 +102,12 @@ class Subject:
 
     def probe(self, model: Any = None) -> Probe:
         """Return a probe on a copy of a model, of a fresh one when None."""
-        if self._probe_class is None:
-            self._probe_class = make_probe_class(self.cls)
-        probe = attach_probe(self.fresh() if model is None else model, self._probe_class)
+        model = self.fresh() if model is None else model
+        # A handler's models have classes of their own, whose state they are given.
+        cls: type = model.__class__
+        if self._probe_class is None or not issubclass(self._probe_class, cls):
+            self._probe_class = make_probe_class(cls)
+        probe = attach_probe(model, self._probe_class)
         probe.face = self.face_of(probe.model)
         return probe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, closing
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -15,12 +15,14 @@ from modelport.values.messages import Message
 
 
 def text_of(value: Any) -> str:
-    """Return the text of what a model gives: a str, bytes, a generation, a message, or a piece of one."""
+    """Return the text of what a model gives: a str, bytes, a generation, a message, a piece of one, or of choices."""
+    if isinstance(value, list) and value:
+        return text_of(cast("list[Any]", value)[0])
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, (Generation, GenerationChunk, Message)):
         return value.text
-    return value if isinstance(value, str) else str(getattr(value, "text", value))
+    return value if isinstance(value, str) else str(getattr(cast("Any", value), "text", cast("Any", value)))
 
 
 class Way(msgspec.Struct, frozen=True):

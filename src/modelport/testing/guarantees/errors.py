@@ -67,7 +67,7 @@ async def wrong_result(subject: Subject, way: str) -> None:
         async with patiently(f"`{way}`"):
             text = await WAYS[way].text(probe.face, subject.prompts[0])
     except HookError as error:
-        label = f"{subject.cls.__name__}.{subject.hook_for(way).name}"
+        label = subject.hook_for(way).label
         expect(label in str(error) and "42" in str(error), f"the message is {str(error)!r}")
         return
     raise CheckFailure(f"`{way}` gave {text!r} of a hook that gave 42")

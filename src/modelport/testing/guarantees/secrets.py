@@ -19,7 +19,8 @@ from modelport.values.errors import HookError
 SOURCE = "modelport guarantee 11 (secrets); custom LLM guide, checklist: secrets are SecretStr"
 
 
-def _expect_none(text: str, secrets: list[str], where: str) -> None:
+def expect_none(text: str, secrets: list[str], where: str) -> None:
+    """Fail when one of the secrets stands in a text."""
     found = [secret for secret in secrets if secret in text]
     expect(not found, f"{len(found)} of the model's secrets stand in {where}", "see what prints it")
 
@@ -28,14 +29,14 @@ def _expect_none(text: str, secrets: list[str], where: str) -> None:
 async def in_repr(subject: Subject) -> None:
     """The model's repr shows no secret."""
     model = subject.make()
-    _expect_none(repr(model), known_secrets(model), "repr(model)")
+    expect_none(repr(model), known_secrets(model), "repr(model)")
 
 
 @check("secrets:print:str", source=SOURCE, applies=[called_directly, has_secrets])
 async def in_str(subject: Subject) -> None:
     """`print(model)` shows no secret, also when `_identifying_params` gives one away."""
     model = subject.make()
-    _expect_none(str(model), known_secrets(model), "str(model)")
+    expect_none(str(model), known_secrets(model), "str(model)")
 
 
 @check_each_way("secrets:{way}:events", source=SOURCE, applies=[has_secrets])
@@ -47,7 +48,7 @@ async def in_events(subject: Subject, way: str) -> None:
         await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     secrets = known_secrets(probe.model)
     for event in record.events:
-        _expect_none(repr((event.payload, event.facts)), secrets, f"the event {event.name}")
+        expect_none(repr((event.payload, event.facts)), secrets, f"the event {event.name}")
 
 
 @check("secrets:errors:construction", source=SOURCE, applies=[called_directly, has_secrets])
@@ -65,18 +66,18 @@ async def in_construction_errors(subject: Subject) -> None:
         try:
             subject.cls(**arguments)
         except (TypeError, ValueError) as error:
-            _expect_none(_whole(error), secrets, "an error of construction")
+            expect_none(whole_text(error), secrets, "an error of construction")
         else:
             raise CheckFailure(f"wrong arguments were accepted: {sorted(arguments)}")
 
 
-def _whole(error: BaseException) -> str:
+def whole_text(error: BaseException) -> str:
     """Return an exception with all that it came from, and what `errors()` of pydantic's would tell."""
     lines = "".join(traceback.format_exception_only(error))
     details: Any = getattr(error, "errors", None)
     lines += repr(details()) if callable(details) else ""
     for cause in (error.__cause__, error.__context__):
-        lines += _whole(cause) if cause is not None else ""
+        lines += whole_text(cause) if cause is not None else ""
     return lines
 
 
@@ -91,7 +92,7 @@ async def in_hook_errors(subject: Subject, way: str) -> None:
         async with patiently(f"`{way}`"):
             await WAYS[way].text(probe.face, subject.prompts[0])
     except HookError as error:
-        _expect_none(_whole(error), secrets, f"the HookError of `{way}`")
+        expect_none(whole_text(error), secrets, f"the HookError of `{way}`")
         return
     raise CheckFailure("a dict was accepted as an answer")
 
@@ -124,7 +125,7 @@ async def in_log(subject: Subject) -> None:
     finally:
         logger.removeHandler(lines)
         logger.setLevel(level)
-    _expect_none(lines.text, secrets, "the log")
+    expect_none(lines.text, secrets, "the log")
 
 
 class _Failing(RecordingHandler):
@@ -146,4 +147,4 @@ async def in_copies(subject: Subject) -> None:
     secrets = known_secrets(model)
     twin = copy.deepcopy(model)
     expect(known_secrets(twin) == secrets, "the copy lost its secrets")
-    _expect_none(repr(twin) + str(twin), secrets, "the copy's printing")
+    expect_none(repr(twin) + str(twin), secrets, "the copy's printing")

@@ -15,10 +15,13 @@ from typing import Any, Self
 
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002 - Starlette reads the annotation
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from modelport.providers import OpenAICompatible
 
 Handler = Callable[["Seen"], Any]
 """Answers one request: a Response, a dict (JSON), a text, or an async generator of text (a stream)."""
@@ -313,6 +316,12 @@ class OpenAISays:
 @pytest.fixture
 def openai() -> OpenAISays:
     return OpenAISays()
+
+
+@pytest.fixture
+def model(server: Any) -> OpenAICompatible:
+    """Return a chat model of the server; a slash at the end of its address is nobody's business."""
+    return OpenAICompatible(model="m", base_url=server.url + "/v1/", api_key=SecretStr("sk-secret-1"))
 
 
 @pytest.fixture(autouse=True)

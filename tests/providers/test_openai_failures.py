@@ -7,7 +7,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pydantic import SecretStr
 
 from modelport import ModelTimeoutError
 from modelport.providers import OpenAICompatible
@@ -17,11 +16,6 @@ from modelport.values import status_errors
 from modelport.values.status_errors import APIStatusError, BadGatewayError, Timeout
 
 OPENAI_ERROR = {"error": {"message": "no such thing", "type": "invalid_request_error", "param": "x", "code": "odd"}}
-
-
-@pytest.fixture
-def model(server: Any) -> OpenAICompatible:
-    return OpenAICompatible(model="m", base_url=server.url + "/v1", api_key=SecretStr("sk-secret-1"))
 
 
 def failure_of(model: OpenAICompatible, way: str) -> Any:

@@ -11,8 +11,6 @@ from pydantic import PrivateAttr, SecretStr
 from modelport import EmbeddingModel
 
 SOON = 10.0
-
-
 WAYS = ("embed_documents", "aembed_documents", "embed", "aembed")
 
 

@@ -13,17 +13,9 @@ from modelport import ImageModel
 from modelport.values.images import ImageResult
 
 SOON = 10.0
-
-
 PNG = b"\x89PNG\r\n\x1a\n rest"
-
-
 JPEG = b"\xff\xd8\xff rest"
-
-
 WAYS = ("generate_images", "agenerate_images")
-
-
 EDIT_WAYS = ("edit_images", "aedit_images")
 
 

@@ -20,11 +20,7 @@ from modelport import (
 )
 
 GOOD = '{"name": "Ann", "age": 30}'
-
-
 BAD = '{"name": "Ann", "age": "thirty"}'
-
-
 Item = TypeVar("Item")
 
 
@@ -55,8 +51,6 @@ PERSON_SCHEMA = {
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
     "required": ["name", "age"],
 }
-
-
 SCHEMAS = {"pydantic": Person, "typed_dict": PersonDict, "old_typed_dict": OldPersonDict, "json_schema": PERSON_SCHEMA}
 
 
@@ -131,14 +125,8 @@ WAYS = {
     "astream": lambda structured, value: asyncio.run(by_astream(structured, value)),
     "transform": lambda structured, value: list(structured.transform(iter([value])))[-1],
 }
-
-
 all_models = pytest.mark.parametrize("model", MODELS)
-
-
 all_schemas = pytest.mark.parametrize("schema", SCHEMAS)
-
-
 all_ways = pytest.mark.parametrize("way", WAYS)
 
 

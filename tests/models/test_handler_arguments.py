@@ -12,8 +12,6 @@ from modelport import AIMessage, CustomLLM, HumanMessage
 from modelport.testing import RecordingHandler
 
 SOON = 10.0
-
-
 HI = [{"role": "user", "content": "hi"}]
 pytestmark = pytest.mark.usefixtures("own_names")
 

@@ -12,8 +12,6 @@ import modelport
 from modelport import CustomLLM
 
 SOON = 10.0
-
-
 HI = [{"role": "user", "content": "hi"}]
 pytestmark = pytest.mark.usefixtures("own_names")
 

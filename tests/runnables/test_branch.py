@@ -2,65 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from modelport import LLM, BaseCallbackHandler, PromptTemplate, RunnableBranch, RunnableLambda, StrOutputParser
-from modelport.runnables.joining import join
+from modelport import PromptTemplate, RunnableBranch, RunnableLambda, StrOutputParser
 from modelport.values.errors import InputError
-
-
-class Silent(BaseCallbackHandler):
-    """Listens."""
-
-
-class Letters(LLM):
-    """Streams letter by letter, and says when it was closed."""
-
-    closed: list[str] = []
-
-    def _stream(self, prompt: str, **kwargs: Any) -> Iterator[str]:
-        try:
-            yield from f"{prompt}{kwargs or ''}"
-        finally:
-            self.closed.append("sync")
-
-    async def _astream(self, prompt: str, **kwargs: Any) -> AsyncIterator[str]:
-        try:
-            for letter in f"{prompt}{kwargs or ''}":
-                yield letter
-        finally:
-            await asyncio.sleep(0)
-            self.closed.append("async")
-
-
-TIMED: Any = {"timeout": 60}
-CONFIGS = pytest.mark.parametrize(
-    "config", [None, TIMED, {"callbacks": [Silent()]}, {"max_concurrency": 1}], ids=["bare", "timed", "heard", "one"]
-)
-
-
-async def given(*values: Any) -> AsyncIterator[Any]:
-    for value in values:
-        yield value
-
-
-async def every_way(chain: Any, value: Any, config: Any, **kwargs: Any) -> list[Any]:
-    return [
-        chain.invoke(value, config, **kwargs),
-        await chain.ainvoke(value, config, **kwargs),
-        join(list(chain.stream(value, config, **kwargs))),
-        join([piece async for piece in chain.astream(value, config, **kwargs)]),
-        join(list(chain.transform(iter([value]), config, **kwargs))),
-        join([piece async for piece in chain.atransform(given(value), config, **kwargs)]),
-        *chain.batch([value, value], config, **kwargs),
-        *await chain.abatch([value, value], config, **kwargs),
-    ]
+from tests.runnables.letters import CONFIGS_AND_ONE, TIMED, Letters, every_answer
 
 
 def is_long(text: str) -> bool:
@@ -72,13 +22,13 @@ async def is_empty(text: str) -> bool:
 
 
 class TestChoosing:
-    @CONFIGS
+    @CONFIGS_AND_ONE
     @pytest.mark.parametrize(("value", "answer"), [("abc", "ABC"), ("", {"n": 0}), ("ab", "ab")])
     async def test_the_first_condition_that_holds_chooses(self, value: str, answer: Any, config: Any) -> None:
         chain = RunnableBranch((is_long, str.upper), [is_empty, {"n": len}], (is_long, len), Letters())
-        assert await every_way(chain, value, config) == [answer] * 10
+        assert await every_answer(chain, value, config) == [answer] * 10
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_conditions_after_the_first_that_holds_are_not_asked(self, config: Any) -> None:
         asked: list[str] = []
 
@@ -94,11 +44,11 @@ class TestChoosing:
         assert list(chain.stream("x", config)) == [1]
         assert asked == ["a", "b"] * 3
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_keywords_go_to_the_chosen_step_and_to_no_condition(self, config: Any) -> None:
         chain = RunnableBranch((is_long, Letters()), Letters())
-        assert await every_way(chain, "abc", config, heat=1) == ["abc{'heat': 1}"] * 10
-        assert await every_way(chain, "a", config, heat=1) == ["a{'heat': 1}"] * 10
+        assert await every_answer(chain, "abc", config, heat=1) == ["abc{'heat': 1}"] * 10
+        assert await every_answer(chain, "a", config, heat=1) == ["a{'heat': 1}"] * 10
 
     async def test_a_batch_chooses_for_each_item(self) -> None:
         chain = RunnableBranch((is_long, str.upper), len)
@@ -106,18 +56,18 @@ class TestChoosing:
 
     async def test_branches_nest(self) -> None:
         chain = RunnableBranch((is_long, RunnableBranch((lambda text: "x" in text, str.upper), str.lower)), len)
-        assert await every_way(chain, "axb", None) == ["AXB"] * 10
-        assert await every_way(chain, "Abc", None) == ["abc"] * 10
+        assert await every_answer(chain, "axb", None) == ["AXB"] * 10
+        assert await every_answer(chain, "Abc", None) == ["abc"] * 10
 
 
 class TestStreams:
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_the_chosen_step_streams(self, config: Any) -> None:
         chain = PromptTemplate("{x}") | (lambda value: value.text) | RunnableBranch((is_long, Letters()), len)
         assert list(chain.stream({"x": "abc"}, config)) == list("abc")
         assert [piece async for piece in chain.astream({"x": "abc"}, config)] == list("abc")
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     @pytest.mark.parametrize("tail", [None, StrOutputParser()], ids=["model", "parsed"])
     async def test_closing_the_stream_closes_the_model_at_once(self, config: Any, tail: Any) -> None:
         model = Letters(closed=[])
@@ -136,7 +86,7 @@ class TestStreams:
 
 
 class TestFailures:
-    @CONFIGS
+    @CONFIGS_AND_ONE
     @pytest.mark.parametrize("where", ["condition", "step", "default"])
     async def test_a_failure_is_raised_unchanged(self, where: str, config: Any) -> None:
         error = RuntimeError("no")
@@ -188,4 +138,4 @@ class TestMaking:
 
     async def test_it_is_pickled_when_its_parts_are(self) -> None:
         chain = pickle.loads(pickle.dumps(RunnableBranch((len, str.upper), RunnableLambda(len))))
-        assert await every_way(chain, "ab", None) == ["AB"] * 10
+        assert await every_answer(chain, "ab", None) == ["AB"] * 10

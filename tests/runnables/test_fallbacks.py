@@ -5,102 +5,23 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pickle
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-import langchain_core.callbacks as their_callbacks
-import langchain_core.runnables as their_runnables
 import pytest
 
 from modelport import (
     LLM,
-    BaseCallbackHandler,
     ChatModel,
     ModelTimeoutError,
     Runnable,
     RunnableLambda,
-    StrOutputParser,
 )
 from modelport.runnables.fallbacks import RunnableWithFallbacks
+from modelport.testing.gates import Gate
 from modelport.testing.models import EchoLLM
 from modelport.values.errors import InputError, KeywordError
-
-
-class DownError(Exception):
-    """Is raised by what is tried."""
-
-
-class OtherError(Exception):
-    """Is raised by what is tried, too."""
-
-
-def failing(error: BaseException, log: list[str] | None = None, name: str | None = None) -> RunnableLambda[Any, Any]:
-    def fails(value: Any) -> Any:
-        if log is not None:
-            log.append("failing")
-        raise error
-
-    return RunnableLambda(fails, name=name)
-
-
-def upper(log: list[str] | None = None) -> RunnableLambda[Any, Any]:
-    def shouts(value: str) -> str:
-        if log is not None:
-            log.append("upper")
-        return value.upper()
-
-    return RunnableLambda(shouts)
-
-
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """Hold a function back until the test is over."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-async def atransform(chain: Any, value: Any, config: Any) -> Any:
-    async def pieces() -> AsyncIterator[Any]:
-        yield value
-
-    return "".join([piece async for piece in chain.atransform(pieces(), config)])
-
-
-async def astream(chain: Any, value: Any, config: Any) -> Any:
-    return "".join([piece async for piece in chain.astream(value, config)])
-
-
-async def now(value: Any) -> Any:
-    return value
-
-
-async def first(values: Awaitable[list[Any]]) -> Any:
-    return (await values)[0]
-
-
-WAYS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
-    "invoke": lambda chain, value, config: now(chain.invoke(value, config)),
-    "ainvoke": lambda chain, value, config: chain.ainvoke(value, config),
-    "batch": lambda chain, value, config: now(chain.batch([value], config)[0]),
-    "abatch": lambda chain, value, config: first(chain.abatch([value], config)),
-    "stream": lambda chain, value, config: now("".join(chain.stream(value, config))),
-    "astream": astream,
-    "transform": lambda chain, value, config: now("".join(chain.transform(iter([value]), config))),
-    "atransform": atransform,
-    "batch_as_completed": lambda chain, value, config: now(dict(chain.batch_as_completed([value], config))[0]),
-}
-
-
-class Silent(BaseCallbackHandler):
-    """Listens."""
-
-
-CONFIGS: dict[str, Any] = {"bare": None, "timed": {"timeout": 60}, "heard": {"callbacks": [Silent()]}}
-every_way = pytest.mark.parametrize("way", WAYS)
-every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-
+from tests.runnables.failing import DownError, OtherError, failing, upper
+from tests.runnables.ways import WAYS, every_config, every_way, first
 
 # ── who is tried ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -186,9 +107,9 @@ def test_a_keyword_that_one_model_does_not_take_may_be_taken_by_the_next() -> No
 
 
 @every_way
-async def test_the_calls_own_timeout_has_no_fallback(way: str, gate: threading.Event) -> None:
+async def test_the_calls_own_timeout_has_no_fallback(way: str, gate: Gate) -> None:
     log: list[str] = []
-    blocking = RunnableLambda(lambda value: gate.wait(30))
+    blocking = RunnableLambda(lambda value: gate.wait())
     with pytest.raises(ModelTimeoutError):
         await WAYS[way](blocking.with_fallbacks([upper(log)]), "a", {"timeout": 0.02})
     chain = failing(DownError(), log).with_fallbacks([blocking, upper(log)])
@@ -198,8 +119,8 @@ async def test_the_calls_own_timeout_has_no_fallback(way: str, gate: threading.E
 
 
 @every_way
-async def test_a_timeout_inside_leads_to_the_fallback(way: str, gate: threading.Event) -> None:
-    blocking = RunnableLambda(lambda value: gate.wait(30)).with_timeout(0.02)
+async def test_a_timeout_inside_leads_to_the_fallback(way: str, gate: Gate) -> None:
+    blocking = RunnableLambda(lambda value: gate.wait()).with_timeout(0.02)
     assert await WAYS[way](blocking.with_fallbacks([upper()]), "a", {"timeout": 60}) == "A"
     assert await WAYS[way](blocking.with_fallbacks([upper()]), "a", None) == "A"
 
@@ -309,223 +230,6 @@ async def test_items_that_go_together_each_carry_their_own_failure(way: str) -> 
     chain: Any = Together().with_fallbacks([Together()], exception_key="error")
     answers = getattr(chain, way)([{"x": 1}, {"x": 2}])
     assert (await answers if way == "abatch" else answers) == ["DownError(1)", "DownError(2)"]
-
-
-# ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Streaming(LLM):
-    """Streams letters and fails after some of them; notes its start and its close."""
-
-    label: str
-    fails_after: int = 99
-    log: Any
-
-    def _stream(self, prompt: str) -> Iterator[str]:
-        self.log.append(f"{self.label} starts")
-        try:
-            yield from prompt[: self.fails_after]
-            if self.fails_after < len(prompt):
-                raise DownError(self.label)
-        finally:
-            self.log.append(f"{self.label} closed")
-
-    async def _astream(self, prompt: str) -> AsyncIterator[str]:
-        for letter in self._stream(prompt):
-            yield letter
-
-
-@every_config
-@pytest.mark.parametrize("way", ["stream", "astream"])
-async def test_a_failed_stream_is_closed_before_the_next_begins(way: str, config: Any) -> None:
-    log: list[str] = []
-    chain = Streaming(label="1", fails_after=0, log=log).with_fallbacks([Streaming(label="2", log=log)])
-    assert await WAYS[way](chain, "abc", config) == "abc"
-    assert log == ["1 starts", "1 closed", "2 starts", "2 closed"]
-
-
-class Unclosed:
-    """Is a stream of somebody else's that fails, and has to be closed."""
-
-    def __init__(self, log: list[str]) -> None:
-        self.log = log
-
-    def __iter__(self) -> Unclosed:
-        return self
-
-    def __next__(self) -> str:
-        raise DownError
-
-    def close(self) -> None:
-        self.log.append("closed")
-
-    def __aiter__(self) -> Unclosed:
-        return self
-
-    async def __anext__(self) -> str:
-        raise DownError
-
-    async def aclose(self) -> None:
-        self.log.append("closed")
-
-
-class Own(Runnable[str, str]):
-    """Is a runnable of somebody else's."""
-
-    def __init__(self, log: list[str]) -> None:
-        self.log = log
-
-    def stream(self, input: str, config: Any = None, **kwargs: Any) -> Any:
-        return Unclosed(self.log)
-
-    def astream(self, input: str, config: Any = None, **kwargs: Any) -> Any:
-        return Unclosed(self.log)
-
-
-@every_config
-@pytest.mark.parametrize("way", ["stream", "astream"])
-async def test_a_failed_stream_that_does_not_close_itself_is_closed(way: str, config: Any) -> None:
-    log: list[str] = []
-    assert await WAYS[way](Own(log).with_fallbacks([upper(log)]), "a", config) == "A"
-    assert log == ["closed", "upper"]
-
-
-@every_config
-async def test_after_the_first_chunk_a_failure_is_the_consumers(config: Any) -> None:
-    log: list[str] = []
-    chain = Streaming(label="1", fails_after=1, log=log).with_fallbacks([Streaming(label="2", log=log)])
-    pieces = chain.stream("abc", config)
-    assert next(pieces) == "a"
-    with pytest.raises(DownError, match="1"):
-        next(pieces)
-    apieces: Any = chain.astream("abc", config)
-    assert await anext(apieces) == "a"
-    with pytest.raises(DownError, match="1"):
-        await anext(apieces)
-    assert log == ["1 starts", "1 closed"] * 2
-
-
-async def test_closing_the_stream_closes_what_is_tried() -> None:
-    log: list[str] = []
-    chain = Streaming(label="1", fails_after=0, log=log).with_fallbacks([Streaming(label="2", log=log)])
-    pieces: Any = chain.stream("abc")
-    next(pieces)
-    pieces.close()
-    apieces: Any = chain.astream("abc")
-    await anext(apieces)
-    await apieces.aclose()
-    assert log == ["1 starts", "1 closed", "2 starts", "2 closed"] * 2
-
-
-@every_config
-async def test_in_a_chain_a_failing_step_is_replaced_and_its_input_replayed(config: Any) -> None:
-    log: list[str] = []
-
-    def fails(pieces: Any) -> Iterator[str]:
-        raise DownError(pieces)
-        yield ""
-
-    chain = Streaming(label="1", log=log) | RunnableLambda(fails).with_fallbacks([StrOutputParser()])
-    assert list(chain.stream("abc", config)) == ["a", "b", "c"]
-    assert [piece async for piece in chain.astream("abc", config)] == ["a", "b", "c"]
-    assert log == ["1 starts", "1 closed"] * 2
-
-
-async def test_a_failure_of_the_input_stream_has_no_fallback() -> None:
-    log: list[str] = []
-    chain = Streaming(label="1", fails_after=1, log=log) | RunnableLambda(str.lower).with_fallbacks([upper(log)])
-    with pytest.raises(DownError):
-        list(chain.stream("abc"))
-    with pytest.raises(DownError):
-        await anext(chain.astream("abc"))
-    assert log == ["1 starts", "1 closed"] * 2
-
-
-# ── who hears of it ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def recorder(base: Any) -> Any:
-    """Return a handler of one library that keeps the tree of runs as each tells itself."""
-
-    class Recorder(base):
-        def __init__(self) -> None:
-            super().__init__()
-            self.calls: list[tuple[Any, ...]] = []
-            self.ids: dict[Any, int] = {}
-
-        def note(self, what: str, value: Any, run_id: Any, facts: dict[str, Any]) -> None:
-            parent = self.ids.get(facts.get("parent_run_id"))
-            number = self.ids.setdefault(run_id, len(self.ids))
-            # For a batch, langchain-core hands a text on as {"input": text}; so it does for an input that streams.
-            shown = value["input"] if isinstance(value, dict) and set(value) == {"input"} else value
-            self.calls.append((what, number, parent, facts.get("name"), facts.get("tags"), shown or "a"))
-
-        def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: Any, **kwargs: Any) -> None:
-            self.note("start", inputs, run_id, kwargs)
-
-        def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
-            self.note("end", outputs, run_id, {})
-
-        def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
-            self.note("error", repr(error), run_id, {})
-
-    return Recorder()
-
-
-def by_call(calls: list[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
-    """Return what was told of each call and its attempts."""
-    roots: dict[int, list[tuple[Any, ...]]] = {}
-    of: dict[int, int] = {}
-    for what, number, parent, *facts in calls:
-        of.setdefault(number, number if parent is None else of[parent])
-        roots.setdefault(of[number], []).append((what, number == of[number], *facts))
-    return list(roots.values())
-
-
-async def tree_of(runnables: Any, base: Any, way: str, bad: list[str]) -> list[Any]:
-    """Return what a handler of one library hears of functions of that library, each with its own bad inputs."""
-
-    def step(name: str, refused: str) -> Any:
-        def work(value: str) -> str:
-            if value in refused:
-                raise DownError(name)
-            return name + value
-
-        return runnables(work, name=name)
-
-    one, *others = (step(str(number), refused) for number, refused in enumerate(bad))
-    handler = recorder(base)
-    chain = one.with_fallbacks(others)
-    config: Any = {"callbacks": [handler], "tags": ["t"], "max_concurrency": 1}
-
-    try:
-        if way == "batch":
-            chain.batch(["a", "b"], config)
-        elif way == "abatch":
-            await chain.abatch(["a", "b"], config)
-        else:
-            await WAYS[way](chain, "a", config)
-    except DownError:
-        handler.calls.append(("raised", -1, None))
-    return handler.calls
-
-
-@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream", "batch", "abatch"])
-@pytest.mark.parametrize("bad", [["", ""], ["a", ""], ["ab", "b", ""], ["a", "a", "a"]], ids="-".join)
-async def test_the_run_tree_is_langchains(bad: list[str], way: str) -> None:
-    ours = await tree_of(RunnableLambda, BaseCallbackHandler, way, bad)
-    theirs = await tree_of(their_runnables.RunnableLambda, their_callbacks.BaseCallbackHandler, way, bad)
-    if "batch" in way:  # no order is promised between items; one that all refuse has the last failure there, alone
-        ours, theirs = by_call(ours), by_call(theirs)
-        if len(set(bad)) == 1 and bad[0]:
-            error = theirs[0][-1]
-            assert error == ("error", True, None, None, f"DownError('{len(bad) - 1}')")
-            theirs[0][-1] = (*error[:-1], "DownError('0')")
-    if "invoke" in way:  # there the attempts of an invoke, and of nothing else, are no children of the call
-        assert {call[2] for call in ours if call[0] == "start"} == {None, 0}
-        ours, theirs = ([(*call[:2], *call[3:]) for call in calls] for calls in (ours, theirs))
-    assert ours == theirs
-    assert len(ours) > 1
 
 
 # ── the object ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import pickle
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from modelport import (
-    LLM,
     BaseCallbackHandler,
     PromptTemplate,
     RunnableLambda,
@@ -20,12 +18,10 @@ from modelport import (
     StrOutputParser,
 )
 from modelport.runnables.assign import RunnableAssign
-from modelport.runnables.joining import join
 from modelport.runnables.pick import RunnablePick
 from modelport.runnables.sequence import RunnableSequence
 from modelport.values.errors import InputError
-
-WAIT_SECONDS = 10.0
+from tests.runnables.letters import CONFIGS_AND_ONE, TIMED, WAIT_SECONDS, Letters, every_answer, given
 
 
 class Heard(BaseCallbackHandler):
@@ -42,61 +38,19 @@ class Heard(BaseCallbackHandler):
     on_llm_start: Any = on_chain_start
 
 
-class Letters(LLM):
-    closed: list[str] = []
-
-    def _stream(self, prompt: str) -> Iterator[str]:
-        try:
-            yield from prompt
-        finally:
-            self.closed.append("sync")
-
-    async def _astream(self, prompt: str) -> AsyncIterator[str]:
-        try:
-            for letter in prompt:
-                yield letter
-        finally:
-            await asyncio.sleep(0)
-            self.closed.append("async")
-
-
-TIMED: Any = {"timeout": 60}
-CONFIGS = pytest.mark.parametrize(
-    "config", [None, TIMED, {"callbacks": [Heard()]}, {"max_concurrency": 1}], ids=["bare", "timed", "heard", "one"]
-)
-
-
-async def given(*values: Any) -> AsyncIterator[Any]:
-    for value in values:
-        yield value
-
-
-async def every_way(chain: Any, value: Any, config: Any) -> list[Any]:
-    return [
-        chain.invoke(value, config),
-        await chain.ainvoke(value, config),
-        join(list(chain.stream(value, config))),
-        join([piece async for piece in chain.astream(value, config)]),
-        join(list(chain.transform(iter([value]), config))),
-        join([piece async for piece in chain.atransform(given(value), config)]),
-        *chain.batch([value, value], config),
-        *await chain.abatch([value, value], config),
-    ]
-
-
 class TestPassthrough:
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_it_gives_its_input_as_it_is(self, config: Any) -> None:
         value = {"x": object()}
-        assert all(one is value for one in await every_way(RunnablePassthrough(), value, config))
+        assert all(one is value for one in await every_answer(RunnablePassthrough(), value, config))
         assert list(RunnablePassthrough().transform(iter("abc"), config)) == list("abc")
         assert [piece async for piece in RunnablePassthrough().atransform(given(*"abc"), config)] == list("abc")
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_it_calls_its_function_with_the_whole_input(self, config: Any) -> None:
         seen: list[Any] = []
         chain = Letters() | RunnablePassthrough(seen.append) | StrOutputParser()
-        assert await every_way(chain, "abc", config) == ["abc"] * 10
+        assert await every_answer(chain, "abc", config) == ["abc"] * 10
         assert seen == ["abc"] * 10
 
     async def test_a_stream_is_out_before_its_function_is_called(self) -> None:
@@ -153,7 +107,7 @@ class TestPassthrough:
         (RunnableLambda(lambda x: x, name="first") | chain).invoke(1, {"callbacks": [heard]})
         assert ("Letters", "RunnableSequence") in heard.runs
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_a_failing_function_is_raised_unchanged(self, config: Any) -> None:
         error = RuntimeError("no")
 
@@ -188,19 +142,19 @@ class TestPassthrough:
 
 
 class TestAssign:
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_it_adds_computed_keys_to_the_input(self, config: Any) -> None:
         chain = RunnablePassthrough.assign(n=len, x=lambda given: given["x"] * 2, z={"deep": len})
         value = {"x": "a", "y": 1}
-        assert await every_way(chain, value, config) == [{"x": "aa", "y": 1, "n": 2, "z": {"deep": 2}}] * 10
+        assert await every_answer(chain, value, config) == [{"x": "aa", "y": 1, "n": 2, "z": {"deep": 2}}] * 10
         assert value == {"x": "a", "y": 1}
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_nothing_to_add_gives_the_input(self, config: Any) -> None:
         chain: Any = RunnablePassthrough.assign()
-        assert await every_way(chain, {"x": 1}, config) == [{"x": 1}] * 10
+        assert await every_answer(chain, {"x": 1}, config) == [{"x": 1}] * 10
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_the_inputs_keys_stream_as_they_come_and_the_computed_ones_in_pieces(self, config: Any) -> None:
         chain = RunnablePassthrough.assign(b=PromptTemplate("{a}") | Letters(), c=lambda given: given["a"])
         source = [{"a": "x"}, {"c": "old"}, {"a": "y", "d": 1}]
@@ -211,7 +165,7 @@ class TestAssign:
             assert [piece for piece in found if "b" in piece] == [{"b": "x"}, {"b": "y"}]
             assert [piece for piece in found if "c" in piece] == [{"c": "xy"}]
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_the_inputs_keys_come_before_a_slow_step_is_done(self, config: Any) -> None:
         seen, aseen = threading.Event(), asyncio.Event()
 
@@ -234,7 +188,7 @@ class TestAssign:
         aseen.set()
         assert [piece async for piece in pieces] == [{"b": "slow"}]
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_closing_a_stream_closes_the_model_at_once(self, config: Any) -> None:
         model = Letters(closed=[])
         chain = RunnablePassthrough.assign(b=PromptTemplate("{a}") | model)
@@ -251,7 +205,7 @@ class TestAssign:
         await pieces.aclose()
         assert model.closed == ["sync", "async"]
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_an_input_that_is_no_dict_is_refused_by_its_type(self, config: Any) -> None:
         chain: Any = RunnablePassthrough.assign(n=len, m=len)
         message = r"assign\(n, m\) needs a dict as its input, not str 'text'"
@@ -270,7 +224,7 @@ class TestAssign:
 
     async def test_the_method_of_a_runnable_adds_keys_to_what_it_gives(self) -> None:
         chain = RunnableParallel(a=str.upper).assign(n=lambda given: len(given["a"])).pick(["n"])
-        assert await every_way(chain, "ab", None) == [{"n": 2}] * 10
+        assert await every_answer(chain, "ab", None) == [{"n": 2}] * 10
 
     def test_it_prints_and_names_its_keys(self) -> None:
         chain = RunnablePassthrough.assign(a=len, b=str.upper)
@@ -283,20 +237,20 @@ class TestAssign:
 
     async def test_it_is_pickled_when_its_steps_are(self) -> None:
         chain = RunnablePassthrough() | RunnablePassthrough.assign(a=len) | RunnablePassthrough.pick("a")
-        assert await every_way(pickle.loads(pickle.dumps(chain)), {"x": 1}, None) == [1] * 10
+        assert await every_answer(pickle.loads(pickle.dumps(chain)), {"x": 1}, None) == [1] * 10
 
 
 class TestPick:
-    @CONFIGS
+    @CONFIGS_AND_ONE
     @pytest.mark.parametrize(
         ("keys", "picked"),
         [("a", 1), ("missing", None), (["a", "c"], {"a": 1, "c": 3}), (("c", "missing"), {"c": 3}), (["no"], None)],
     )
     async def test_it_gives_a_value_or_a_dict_of_what_is_there(self, keys: Any, picked: Any, config: Any) -> None:
         chain = RunnablePassthrough.pick(keys)
-        assert await every_way(chain, {"a": 1, "b": 2, "c": 3}, config) == [picked] * 10
+        assert await every_answer(chain, {"a": 1, "b": 2, "c": 3}, config) == [picked] * 10
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_pieces_without_the_keys_give_nothing(self, config: Any) -> None:
         source = [{"a": "x"}, {"b": "y"}, {"a": None}, {"a": "z", "b": "w"}]
         for keys, picked in (("a", ["x", "z"]), (["b"], [{"b": "y"}, {"b": "w"}])):
@@ -304,7 +258,7 @@ class TestPick:
             assert list(chain.transform(iter(source), config)) == picked
             assert [piece async for piece in chain.atransform(given(*source), config)] == picked
 
-    @CONFIGS
+    @CONFIGS_AND_ONE
     async def test_an_input_that_is_no_dict_is_refused_by_its_type(self, config: Any) -> None:
         chain: Any = RunnablePick("a")
         with pytest.raises(InputError, match=r"pick\('a'\) needs a dict as its input, not list \[1\]"):

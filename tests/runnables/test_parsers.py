@@ -98,12 +98,15 @@ async def test_it_is_heard_of_as_a_parser() -> None:
     StrOutputParser(name="text").invoke("x", config)
     await StrOutputParser().ainvoke("y", config)
     list(StrOutputParser().stream("z", config))
+    list(StrOutputParser().transform(iter("z"), config))
     assert heard == [
         ("text", "parser", "x"),
         "x",
         ("StrOutputParser", "parser", "y"),
         "y",
-        ("StrOutputParser", "parser", ""),  # a stream's input is known at its end
+        ("StrOutputParser", "parser", "z"),
+        "z",
+        ("StrOutputParser", "parser", ""),  # an input that streams in is known at its end
         "z",
     ]
 

@@ -28,7 +28,7 @@ SOON = 0.03
 """Seconds of a deadline that is meant to pass."""
 
 
-# ── which deadline holds ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── what goes through it ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_chain_keeps_streaming_through_it() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
@@ -15,9 +15,11 @@ from modelport.models.tool_calling import TextToolCalls
 from modelport.runnables.base import In, Out, Runnable
 from modelport.runnables.binding import RunnableBinding
 from modelport.runnables.item_runs import ItemRuns, abatch_together, batch_together
-from modelport.runnables.joining import aonce, once, snapshot
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.joining import snapshot
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import ObservedStreams
 from modelport.runs.config import RunnableConfig
+from modelport.runs.run import UNKNOWN
 from modelport.runs.scope import Scope, scope_of
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ FIRST, REPAIR = "seq:step:1", "seq:step:2"
 """The tags of the model's runs: of its answer, and of its repaired one."""
 
 
-class StructuredOutput(Runnable[In, Out]):
+class StructuredOutput(ObservedStreams[In, Out]):
     """Asks a model for an object, validates its answer, and lets the model repair a wrong one, once.
 
     One call is one run, with the model's run inside, and a second one when there was a repair. A stream of a schema
@@ -125,59 +127,45 @@ class StructuredOutput(Runnable[In, Out]):
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _pieces(self, value: Any, scope: Scope | None, kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
-        asked, growing, pieces = self.exchange.keywords(kwargs), self.exchange.growing(), cast("list[Any]", [])
+    @override
+    def _pieces(
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> Generator[Any, None, None]:
+        asked, growing, given = self.exchange.keywords(kwargs), self.exchange.growing(), cast("list[Any]", [])
         stream: Any = self.called.stream(value, _config(scope, FIRST), **asked)
         try:
             for piece in stream:
-                pieces.append(piece)
+                given.append(piece)
                 if growing is not None and growing.push(piece):
                     yield snapshot(growing.value)
         finally:
             close_quietly(stream)
-        reading = self.exchange.read(self.exchange.whole(pieces))
+        reading = self.exchange.read(self.exchange.whole(given))
         output = self.exchange.output(
             reading if reading.error is None else self._repaired(value, reading, scope, asked)
         )
         if growing is None or growing.differs(output):
             yield output if growing is None else snapshot(output)
 
-    async def _apieces(self, value: Any, scope: Scope | None, kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
-        asked, growing, pieces = self.exchange.keywords(kwargs), self.exchange.growing(), cast("list[Any]", [])
+    @override
+    async def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> AsyncGenerator[Any, None]:
+        asked, growing, given = self.exchange.keywords(kwargs), self.exchange.growing(), cast("list[Any]", [])
         stream: Any = self.called.astream(value, _config(scope, FIRST), **asked)
         try:
             async for piece in stream:
-                pieces.append(piece)
+                given.append(piece)
                 if growing is not None and growing.push(piece):
                     yield snapshot(growing.value)
         finally:
             await aclose_quietly(stream)
-        reading = self.exchange.read(self.exchange.whole(pieces))
+        reading = self.exchange.read(self.exchange.whole(given))
         if reading.error is not None:
             reading = await self._arepaired(value, reading, scope, asked)
         output = self.exchange.output(reading)
         if growing is None or growing.differs(output):
             yield output if growing is None else snapshot(output)
-
-    @override
-    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
-        """Yield the output, a dict as it grows; see the class."""
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(input, scope, kwargs)
-        work: Callable[[Any, Scope], Any] = lambda _, inner: self._pieces(input, inner, kwargs)  # noqa: E731
-        return observe_stream(self, "chain", scope, once(input), work, value=input)
-
-    @override
-    def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Out, None]:
-        """Yield the output, a dict as it grows, on the running loop; see the class."""
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input, scope, kwargs)
-        work: Callable[[Any, Scope], Any] = lambda _, inner: self._apieces(input, inner, kwargs)  # noqa: E731
-        return aobserve_stream(
-            self, "chain", scope, aonce(input), work, value=input, hands_scope_on=self.scopes_its_code
-        )
 
     # ── batches ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

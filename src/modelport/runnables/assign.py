@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from typing_extensions import override
 
 from modelport.engine.closing import aclose_quietly, close_quietly
-from modelport.runnables.base import Runnable
 from modelport.runnables.interleaving import AsyncMake, Make, ainterleaved, interleaved
-from modelport.runnables.item_runs import ItemRuns, abatch_together, batch_together
-from modelport.runnables.joining import aonce, once
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.item_runs import ItemRuns
+from modelport.runnables.joint_batches import JointBatches
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import PiecewiseStreams
 from modelport.runnables.parallel import RunnableParallel
 from modelport.runs.config import RunnableConfig
 from modelport.runs.run import UNKNOWN
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from modelport.runnables.parts import Parts
 
 
-class RunnableAssign(Runnable[Mapping[str, Any], dict[str, Any]]):
+class RunnableAssign(
+    JointBatches[Mapping[str, Any], dict[str, Any]], PiecewiseStreams[Mapping[str, Any], dict[str, Any]]
+):
     """Gives its input dict with more keys, which the steps of a parallel compute of the whole dict.
 
     A stream yields the input's keys as they come, but not those that are computed, and the pieces of the computed
@@ -116,42 +118,14 @@ class RunnableAssign(Runnable[Mapping[str, Any], dict[str, Any]]):
         return slots
 
     @override
-    def batch(
-        self,
-        inputs: Sequence[Mapping[str, Any]],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        if not self.batches_at_once or len(inputs) < 2:
-            return super().batch(inputs, config, return_exceptions=return_exceptions, progress=progress)
-
-        def work(items: ItemRuns) -> None:
-            items.settle(self._refused(items.values))
-            items.settle(_merged(items.values, items.batch(self.mapper, None)))
-
-        return batch_together(self, inputs, config, return_exceptions, work, progress)
+    def _batch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        items.settle(self._refused(items.values))
+        items.settle(_merged(items.values, items.batch(self.mapper, None)))
 
     @override
-    async def abatch(
-        self,
-        inputs: Sequence[Mapping[str, Any]],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        if not self.batches_at_once or len(inputs) < 2:
-            return await super().abatch(inputs, config, return_exceptions=return_exceptions, progress=progress)
-
-        async def work(items: ItemRuns) -> None:
-            await items.asettle(self._refused(items.values))
-            await items.asettle(_merged(items.values, await items.abatch(self.mapper, None)))
-
-        return await abatch_together(self, inputs, config, return_exceptions, work, progress)
+    async def _abatch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        await items.asettle(self._refused(items.values))
+        await items.asettle(_merged(items.values, await items.abatch(self.mapper, None)))
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,8 +157,9 @@ class RunnableAssign(Runnable[Mapping[str, Any], dict[str, Any]]):
         """
         return scope is not None and (bool(scope.listeners) or scope.max_concurrency is not None)
 
+    @override
     def _pieces(
-        self, pieces: Iterator[Any], scope: Scope | None, value: Any = UNKNOWN
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
     ) -> Generator[dict[str, Any], None, None]:
         if whole := self._streams_whole(scope):
             makes: list[Make] = [lambda given: self.mapper.transform(given, _config(scope))]
@@ -195,8 +170,9 @@ class RunnableAssign(Runnable[Mapping[str, Any], dict[str, Any]]):
             for number, piece in output:
                 yield piece if whole or not number else {keys[number - 1]: piece}
 
+    @override
     async def _apieces(
-        self, pieces: AsyncIterator[Any], scope: Scope | None, value: Any = UNKNOWN
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
     ) -> AsyncGenerator[dict[str, Any], None]:
         if whole := self._streams_whole(scope):
             config = _config(scope, owns_context=self.mapper.scopes_its_code)
@@ -207,52 +183,6 @@ class RunnableAssign(Runnable[Mapping[str, Any], dict[str, Any]]):
         async with aclosing(ainterleaved([self._agiven, *makes], pieces, value=value)) as output:
             async for number, piece in output:
                 yield piece if whole or not number else {keys[number - 1]: piece}
-
-    @override
-    def stream(
-        self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[dict[str, Any], None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(once(input), scope, input)
-        return observe_stream(
-            self, "chain", scope, once(input), lambda pieces, inner: self._pieces(pieces, inner, input), value=input
-        )
-
-    @override
-    def astream(
-        self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(aonce(input), scope, input)
-        return aobserve_stream(
-            self,
-            "chain",
-            scope,
-            aonce(input),
-            lambda pieces, inner: self._apieces(pieces, inner, input),
-            value=input,
-            hands_scope_on=self.scopes_its_code,
-        )
-
-    @override
-    def transform(
-        self, input: Iterator[Mapping[str, Any]], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[dict[str, Any], None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(input, scope)
-        return observe_stream(self, "chain", scope, input, self._pieces)
-
-    @override
-    def atransform(
-        self, input: AsyncIterator[Mapping[str, Any]], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input, scope)
-        return aobserve_stream(self, "chain", scope, input, self._apieces)
 
 
 def _merged(values: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:

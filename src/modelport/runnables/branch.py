@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import TypeVar, override
@@ -12,10 +12,12 @@ from modelport.engine.closing import aclose_quietly, close_quietly
 from modelport.engine.concurrency import amap_items, map_items
 from modelport.runnables.base import Runnable
 from modelport.runnables.coercion import as_runnable
-from modelport.runnables.item_runs import ItemRuns, abatch_together, batch_together
-from modelport.runnables.joining import aonce, once
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.item_runs import ItemRuns
+from modelport.runnables.joint_batches import JointBatches
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import ObservedStreams
 from modelport.runs.config import RunnableConfig
+from modelport.runs.run import UNKNOWN
 from modelport.runs.scope import Scope, scope_of
 from modelport.values.errors import InputError
 
@@ -26,7 +28,7 @@ In = TypeVar("In", contravariant=True, default=Any)
 Out = TypeVar("Out", covariant=True, default=Any)
 
 
-class RunnableBranch(Runnable[In, Out]):
+class RunnableBranch(JointBatches[In, Out], ObservedStreams[In, Out]):
     """Runs the step of the first condition that holds for the input, else the default, as one run with child runs.
 
     The conditions are asked in order, one after the other, up to the first that holds. A call's keywords go to the
@@ -125,98 +127,48 @@ class RunnableBranch(Runnable[In, Out]):
     # ── many values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
-    def batch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[Out]:
-        """Run many inputs: a step that answers many at once gets all inputs that it was chosen for in one batch."""
-        if not self.batches_at_once or len(inputs) < 2:
-            return super().batch(inputs, config, return_exceptions=return_exceptions, progress=progress, **kwargs)
-
-        def work(items: ItemRuns) -> None:
-            chosen = _Chosen(items.map(self._choose))
-            answer: Callable[[str], Any] = lambda tag: items.batch(  # noqa: E731
-                chosen.steps[tag], tag, places=chosen.places[tag], **kwargs
-            )
-            tags = list(chosen.steps)
-            items.settle(chosen.outcomes(map_items(answer, tags, items.limit)))
-
-        return batch_together(self, inputs, config, return_exceptions, work, progress)
+    def _batch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        chosen = _Chosen(items.map(self._choose))
+        answer: Callable[[str], Any] = lambda tag: items.batch(  # noqa: E731
+            chosen.steps[tag], tag, places=chosen.places[tag], **kwargs
+        )
+        tags = list(chosen.steps)
+        items.settle(chosen.outcomes(map_items(answer, tags, items.limit)))
 
     @override
-    async def abatch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[Out]:
-        """Run many inputs on the running loop; see `batch`."""
-        if not self.batches_at_once or len(inputs) < 2:
-            return await super().abatch(
-                inputs, config, return_exceptions=return_exceptions, progress=progress, **kwargs
-            )
-
-        async def work(items: ItemRuns) -> None:
-            chosen = _Chosen(await items.amap(self._achoose))
-            answer: Callable[[str], Any] = lambda tag: items.abatch(  # noqa: E731
-                chosen.steps[tag], tag, places=chosen.places[tag], **kwargs
-            )
-            tags = list(chosen.steps)
-            await items.asettle(chosen.outcomes(await amap_items(answer, tags, items.limit)))
-
-        return await abatch_together(self, inputs, config, return_exceptions, work, progress)
+    async def _abatch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        chosen = _Chosen(await items.amap(self._achoose))
+        answer: Callable[[str], Any] = lambda tag: items.abatch(  # noqa: E731
+            chosen.steps[tag], tag, places=chosen.places[tag], **kwargs
+        )
+        tags = list(chosen.steps)
+        await items.asettle(chosen.outcomes(await amap_items(answer, tags, items.limit)))
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _pieces(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> Generator[Any, None, None]:
+    @override
+    def _pieces(
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> Generator[Any, None, None]:
         step, tag = self._choose(value, lambda tag: _config(scope, tag))
-        output = step.transform(once(value), _config(scope, tag), **kwargs)
+        output = step.transform(pieces, _config(scope, tag), **kwargs)
         try:
             yield from output
         finally:
             close_quietly(output)
 
-    async def _apieces(self, value: Any, scope: Scope | None, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+    @override
+    async def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> AsyncGenerator[Any, None]:
         step, tag = await self._achoose(value, lambda tag: _config(scope, tag))
         owns = scope is not None and scope.owns_context
-        output = step.atransform(aonce(value), _config(scope, tag, owns_context=owns), **kwargs)
+        output = step.atransform(pieces, _config(scope, tag, owns_context=owns), **kwargs)
         try:
             async for piece in output:
                 yield piece
         finally:
             await aclose_quietly(output)
-
-    @override
-    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(input, scope, kwargs)
-        return observe_stream(
-            self, "chain", scope, once(input), lambda _, inner: self._pieces(input, inner, kwargs), value=input
-        )
-
-    @override
-    def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Out, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input, scope, kwargs)
-        return aobserve_stream(
-            self,
-            "chain",
-            scope,
-            aonce(input),
-            lambda _, inner: self._apieces(input, inner, kwargs),
-            value=input,
-            hands_scope_on=self.scopes_its_code,
-        )
 
 
 class _Chosen:

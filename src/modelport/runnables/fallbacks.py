@@ -148,6 +148,16 @@ class RunnableWithFallbacks(AttemptedRunnable[In, Out]):
                 f"got {value!r:.200}"
             )
 
+    @override
+    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
+        self.check_input(input)
+        return super().stream(input, config, **kwargs)
+
+    @override
+    def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Out, None]:
+        self.check_input(input)
+        return super().astream(input, config, **kwargs)
+
     # With an exception_key each attempt's input is another one, so it has to be whole before the first.
     @override
     def transform(

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 from typing_extensions import override
 
 from modelport.engine.closing import aclose_quietly, close_quietly
-from modelport.runnables.base import Runnable
-from modelport.runnables.joining import aonce, once, snapshot
+from modelport.runnables.joining import snapshot
 from modelport.runnables.json_reader import JsonReader
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
-from modelport.runnables.parsers import StrOutputParser
-from modelport.runs.config import RunnableConfig
-from modelport.runs.scope import scope_of
+from modelport.runnables.parsers import OutputParser, StrOutputParser
+from modelport.runs.run import UNKNOWN
+from modelport.runs.scope import Scope
 from modelport.values.errors import InputError, OutputParserError
-from modelport.values.messages import Message
 
 _TEXTS = StrOutputParser(name="JsonOutputParser")
 
 
-class JsonOutputParser(Runnable[Any, Any]):
+class JsonOutputParser(OutputParser[Any]):
     """Gives the JSON in an answer: of a str, a message or a generation, in a fence or with prose around it.
 
     The JSON is the first object or list in the text; without one, the text as a whole. A stream yields the object or
@@ -32,8 +29,7 @@ class JsonOutputParser(Runnable[Any, Any]):
     square of the answer's length: 1,000 pieces of 4 characters take some 20 ms in all, 10,000 some 2 s.
     """
 
-    __slots__ = ("name", "pydantic_object")
-    __modelport_kind__: ClassVar[str] = "parser"
+    __slots__ = ("pydantic_object",)
 
     def __init__(self, *, pydantic_object: type[BaseModel] | None = None, name: str | None = None) -> None:
         """Make a parser.
@@ -46,28 +42,17 @@ class JsonOutputParser(Runnable[Any, Any]):
         Raises:
             InputError: `pydantic_object` is no pydantic model class.
         """
+        super().__init__(name=name)
         given: Any = pydantic_object
         if given is not None and not (isinstance(given, type) and issubclass(given, BaseModel)):
             raise InputError(f"pydantic_object must be a pydantic model class, not {given!r:.200}")
         self.pydantic_object = pydantic_object
         """What a model is told to write."""
-        self.name = name
-        """The name that events carry; the class's name when None."""
 
     @override
     def __repr__(self) -> str:
         given = "" if self.pydantic_object is None else f"pydantic_object={self.pydantic_object.__name__}"
         return f"JsonOutputParser({given})"
-
-    @property
-    @override
-    def scopes_its_code(self) -> bool:
-        return True
-
-    @property
-    @override
-    def InputType(self) -> Any:
-        return str | Message
 
     def get_format_instructions(self) -> str:
         """Return what to tell a model in its prompt, so that it writes JSON that this parser reads."""
@@ -79,6 +64,7 @@ class JsonOutputParser(Runnable[Any, Any]):
             f"not the schema itself:\n```json\n{schema}\n```"
         )
 
+    @override
     def parse(self, value: Any) -> Any:
         """Return the JSON in an answer.
 
@@ -91,24 +77,9 @@ class JsonOutputParser(Runnable[Any, Any]):
         return growth.value
 
     @override
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self.parse(input)
-        return observe(self, "parser", scope, input, lambda _: self.parse(input))
-
-    @override
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self.parse(input)
-
-        async def work(_: Any) -> Any:
-            return self.parse(input)
-
-        return await aobserve(self, "parser", scope, input, work)
-
-    def _pieces(self, pieces: Iterator[Any]) -> Generator[Any, None, None]:
+    def _pieces(
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> Generator[Any, None, None]:
         growth = _Growth()
         try:
             for piece in pieces:
@@ -119,7 +90,10 @@ class JsonOutputParser(Runnable[Any, Any]):
         finally:
             close_quietly(pieces)
 
-    async def _apieces(self, pieces: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    @override
+    async def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> AsyncGenerator[Any, None]:
         growth = _Growth()
         try:
             async for piece in pieces:
@@ -129,32 +103,6 @@ class JsonOutputParser(Runnable[Any, Any]):
                 yield snapshot(growth.value)
         finally:
             await aclose_quietly(pieces)
-
-    @override
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Any, None, None]:
-        return self.transform(once(input), config, **kwargs)
-
-    @override
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        return self.atransform(aonce(input), config, **kwargs)
-
-    @override
-    def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[Any, None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(input)
-        return observe_stream(self, "parser", scope, input, lambda pieces, _: self._pieces(pieces))
-
-    @override
-    def atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input)
-        return aobserve_stream(self, "parser", scope, input, lambda pieces, _: self._apieces(pieces))
 
 
 class _Growth:

@@ -16,9 +16,11 @@ from modelport.engine.concurrency import amap_items, ends_the_task, map_items
 from modelport.runnables.base import Runnable
 from modelport.runnables.coercion import as_runnable
 from modelport.runnables.interleaving import AsyncMake, Make, ainterleaved, interleaved
-from modelport.runnables.item_runs import ItemRuns, abatch_together, batch_together
-from modelport.runnables.joining import ajoined, aonce, joined, once
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.item_runs import ItemRuns
+from modelport.runnables.joining import ajoined, joined
+from modelport.runnables.joint_batches import JointBatches
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import PiecewiseStreams
 from modelport.runs.config import RunnableConfig
 from modelport.runs.run import UNKNOWN
 from modelport.runs.scope import SCOPE, Scope, scope_of
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 In = TypeVar("In", contravariant=True, default=Any)
 
 
-class RunnableParallel(Runnable[In, dict[str, Any]]):
+class RunnableParallel(JointBatches[In, dict[str, Any]], PiecewiseStreams[In, dict[str, Any]]):
     """Gives its input to every step at once, and a dict of what they give, as one run with a child run for each.
 
     A failing step is raised when the others have ended: async ones are cancelled, sync ones cannot be, and run to
@@ -134,44 +136,16 @@ class RunnableParallel(Runnable[In, dict[str, Any]]):
     # ── many values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
-    def batch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        if not self.batches_at_once or len(inputs) < 2:
-            return super().batch(inputs, config, return_exceptions=return_exceptions, progress=progress)
-
-        def work(items: ItemRuns) -> None:
-            keys = list(self.steps)
-            answer: Callable[[str], Any] = lambda key: items.batch(self.steps[key], f"map:key:{key}")  # noqa: E731
-            items.settle(_rows(keys, map_items(answer, keys, items.limit or len(keys))))
-
-        return batch_together(self, inputs, config, return_exceptions, work, progress)
+    def _batch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        keys = list(self.steps)
+        answer: Callable[[str], Any] = lambda key: items.batch(self.steps[key], f"map:key:{key}")  # noqa: E731
+        items.settle(_rows(keys, map_items(answer, keys, items.limit or len(keys))))
 
     @override
-    async def abatch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        if not self.batches_at_once or len(inputs) < 2:
-            return await super().abatch(inputs, config, return_exceptions=return_exceptions, progress=progress)
-
-        async def work(items: ItemRuns) -> None:
-            keys = list(self.steps)
-            answer: Callable[[str], Any] = lambda key: items.abatch(self.steps[key], f"map:key:{key}")  # noqa: E731
-            await items.asettle(_rows(keys, await amap_items(answer, keys, items.limit)))
-
-        return await abatch_together(self, inputs, config, return_exceptions, work, progress)
+    async def _abatch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        keys = list(self.steps)
+        answer: Callable[[str], Any] = lambda key: items.abatch(self.steps[key], f"map:key:{key}")  # noqa: E731
+        await items.asettle(_rows(keys, await amap_items(answer, keys, items.limit)))
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -196,8 +170,9 @@ class RunnableParallel(Runnable[In, dict[str, Any]]):
         step = next(iter(self.steps.values()))
         return step if scope is None or step.scopes_its_code else None
 
+    @override
     def _pieces(
-        self, pieces: Iterator[Any], scope: Scope | None, value: Any = UNKNOWN
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
     ) -> Generator[dict[str, Any], None, None]:
         keys = list(self.steps)
         if not keys:
@@ -217,8 +192,9 @@ class RunnableParallel(Runnable[In, dict[str, Any]]):
                 for number, piece in output:
                     yield {keys[number]: piece}
 
+    @override
     async def _apieces(
-        self, pieces: AsyncIterator[Any], scope: Scope | None, value: Any = UNKNOWN
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
     ) -> AsyncGenerator[dict[str, Any], None]:
         keys = list(self.steps)
         if not keys:
@@ -238,52 +214,6 @@ class RunnableParallel(Runnable[In, dict[str, Any]]):
             async with aclosing(ainterleaved(self.astreams_in(scope), pieces, value=value, limit=limit)) as output:
                 async for number, piece in output:
                     yield {keys[number]: piece}
-
-    @override
-    def stream(
-        self, input: In, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[dict[str, Any], None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(once(input), scope, input)
-        return observe_stream(
-            self, "chain", scope, once(input), lambda pieces, inner: self._pieces(pieces, inner, input), value=input
-        )
-
-    @override
-    def astream(
-        self, input: In, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(aonce(input), scope, input)
-        return aobserve_stream(
-            self,
-            "chain",
-            scope,
-            aonce(input),
-            lambda pieces, inner: self._apieces(pieces, inner, input),
-            value=input,
-            hands_scope_on=self.scopes_its_code,
-        )
-
-    @override
-    def transform(
-        self, input: Iterator[In], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[dict[str, Any], None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(input, scope)
-        return observe_stream(self, "chain", scope, input, self._pieces)
-
-    @override
-    def atransform(
-        self, input: AsyncIterator[In], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input, scope)
-        return aobserve_stream(self, "chain", scope, input, self._apieces)
 
 
 def _enter(scope: Scope | None, key: str, step: Runnable[Any, Any], *, owns_context: bool = False) -> Any:

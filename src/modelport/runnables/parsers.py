@@ -8,18 +8,19 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from modelport.engine.closing import aclose_quietly, close_quietly
-from modelport.runnables.base import Runnable
-from modelport.runnables.joining import aonce, once
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.base import Out
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import PiecewiseStreams
 from modelport.runs.config import RunnableConfig
-from modelport.runs.scope import scope_of
+from modelport.runs.run import UNKNOWN
+from modelport.runs.scope import Scope, scope_of
 from modelport.values.errors import InputError
 from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import Message
 
 
-class StrOutputParser(Runnable[Any, str]):
-    """Gives the text of an answer: of a str, a message or a generation; streams piece by piece."""
+class OutputParser(PiecewiseStreams[Any, Out]):
+    """Gives what `parse` makes of an answer; how it parses a stream is said by `_pieces` and `_apieces`."""
 
     __slots__ = ("name",)
     __modelport_kind__: ClassVar[str] = "parser"
@@ -28,10 +29,6 @@ class StrOutputParser(Runnable[Any, str]):
         """Make a parser; `name` is what events carry."""
         self.name = name
         """The name that events carry; the class's name when None."""
-
-    @override
-    def __repr__(self) -> str:
-        return "StrOutputParser()"
 
     @property
     @override
@@ -43,6 +40,39 @@ class StrOutputParser(Runnable[Any, str]):
     def InputType(self) -> Any:
         return str | Message
 
+    def parse(self, value: Any) -> Out:
+        """Return what is in an answer."""
+        raise NotImplementedError
+
+    @override
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self.parse(input)
+        return observe(self, "parser", scope, input, lambda _: self.parse(input))
+
+    @override
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Out:
+        scope = scope_of(config)
+        if scope is None or not scope.listeners:
+            return self.parse(input)
+
+        async def work(_: Any) -> Out:
+            return self.parse(input)
+
+        return await aobserve(self, "parser", scope, input, work)
+
+
+class StrOutputParser(OutputParser[str]):
+    """Gives the text of an answer: of a str, a message or a generation; streams piece by piece."""
+
+    __slots__ = ()
+
+    @override
+    def __repr__(self) -> str:
+        return "StrOutputParser()"
+
+    @override
     def parse(self, value: Any) -> str:
         """Return the text of an answer.
 
@@ -59,59 +89,21 @@ class StrOutputParser(Runnable[Any, str]):
         raise InputError(f"{self.get_name()} takes a text, a message or a generation, not {value!r:.200}")
 
     @override
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self.parse(input)
-        return observe(self, "parser", scope, input, lambda _: self.parse(input))
-
-    @override
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self.parse(input)
-
-        async def work(_: Any) -> str:
-            return self.parse(input)
-
-        return await aobserve(self, "parser", scope, input, work)
-
-    def _pieces(self, pieces: Iterator[Any]) -> Generator[str, None, None]:
+    def _pieces(
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> Generator[str, None, None]:
         try:
             for piece in pieces:
                 yield self.parse(piece)
         finally:
             close_quietly(pieces)
 
-    async def _apieces(self, pieces: AsyncIterator[Any]) -> AsyncGenerator[str, None]:
+    @override
+    async def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> AsyncGenerator[str, None]:
         try:
             async for piece in pieces:
                 yield self.parse(piece)
         finally:
             await aclose_quietly(pieces)
-
-    @override
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[str, None, None]:
-        return self.transform(once(input), config, **kwargs)
-
-    @override
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[str, None]:
-        return self.atransform(aonce(input), config, **kwargs)
-
-    @override
-    def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[str, None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._pieces(input)
-        return observe_stream(self, "parser", scope, input, lambda pieces, _: self._pieces(pieces))
-
-    @override
-    def atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[str, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input)
-        return aobserve_stream(self, "parser", scope, input, lambda pieces, _: self._apieces(pieces))

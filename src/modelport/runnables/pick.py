@@ -8,16 +8,15 @@ from typing import Any, cast
 from typing_extensions import override
 
 from modelport.engine.closing import aclose_quietly, close_quietly
-from modelport.runnables.base import Runnable
-from modelport.runnables.joining import aonce, once
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import PiecewiseStreams
 from modelport.runs.config import RunnableConfig
 from modelport.runs.run import UNKNOWN
 from modelport.runs.scope import Scope, scope_of
 from modelport.values.errors import InputError
 
 
-class RunnablePick(Runnable[Mapping[str, Any], Any]):
+class RunnablePick(PiecewiseStreams[Mapping[str, Any], Any]):
     """Gives of a dict one key's value (None when it is missing), or a dict of those keys that are there.
 
     A stream's pieces are dicts; what is picked of each comes as it comes, and nothing comes of a piece that has none
@@ -86,7 +85,10 @@ class RunnablePick(Runnable[Mapping[str, Any], Any]):
 
         return await aobserve(self, "chain", scope, input, work)
 
-    def _pieces(self, pieces: Iterator[Any]) -> Generator[Any, None, None]:
+    @override
+    def _pieces(
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> Generator[Any, None, None]:
         try:
             for piece in pieces:
                 if (picked := self._pick(piece)) is not None:
@@ -94,61 +96,13 @@ class RunnablePick(Runnable[Mapping[str, Any], Any]):
         finally:
             close_quietly(pieces)
 
-    async def _apieces(self, pieces: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    @override
+    async def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> AsyncGenerator[Any, None]:
         try:
             async for piece in pieces:
                 if (picked := self._pick(piece)) is not None:
                     yield picked
         finally:
             await aclose_quietly(pieces)
-
-    def _transformed(
-        self, pieces: Iterator[Any], scope: Scope | None, value: Any = UNKNOWN
-    ) -> Generator[Any, None, None]:
-        if scope is None or not scope.listeners:
-            return self._pieces(pieces)
-        return observe_stream(self, "chain", scope, pieces, lambda given, _: self._pieces(given), value=value)
-
-    def _atransformed(
-        self, pieces: AsyncIterator[Any], scope: Scope | None, value: Any = UNKNOWN
-    ) -> AsyncGenerator[Any, None]:
-        if scope is None or not scope.listeners:
-            return self._apieces(pieces)
-        return aobserve_stream(
-            self,
-            "chain",
-            scope,
-            pieces,
-            lambda given, _: self._apieces(given),
-            value=value,
-            hands_scope_on=True,
-        )
-
-    @override
-    def stream(
-        self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[Any, None, None]:
-        return self._transformed(once(input), scope_of(config), input)
-
-    @override
-    def astream(
-        self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        return self._atransformed(aonce(input), scope_of(config), input)
-
-    @override
-    def transform(
-        self, input: Iterator[Mapping[str, Any]], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[Any, None, None]:
-        return self._transformed(input, scope_of(config))
-
-    @override
-    def atransform(
-        self, input: AsyncIterator[Mapping[str, Any]], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return self._apieces(input)
-        return aobserve_stream(
-            self, "chain", scope, input, lambda pieces, _: self._apieces(pieces), hands_scope_on=True
-        )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from modelport.runnables.base import In, Out, Runnable
 from modelport.runnables.coercion import as_runnable
-from modelport.runnables.item_runs import ItemRuns, abatch_together, batch_together
-from modelport.runnables.joining import aonce, once
-from modelport.runnables.observed import aobserve, aobserve_stream, observe, observe_stream
+from modelport.runnables.item_runs import ItemRuns
+from modelport.runnables.joint_batches import JointBatches
+from modelport.runnables.observed import aobserve, observe
+from modelport.runnables.observed_streams import PiecewiseStreams
 from modelport.runs.config import RunnableConfig
+from modelport.runs.run import UNKNOWN
 from modelport.runs.scope import Scope, scope_of
 from modelport.values.errors import InputError
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from modelport.runnables.parts import Parts
 
 
-class RunnableSequence(Runnable[In, Out]):
+class RunnableSequence(JointBatches[In, Out], PiecewiseStreams[In, Out]):
     """Runs steps one after the other, as one run with a child run for each step."""
 
     __slots__ = ("name", "steps")
@@ -124,72 +126,38 @@ class RunnableSequence(Runnable[In, Out]):
         return stretches
 
     @override
-    def batch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[Out]:
-        """Run many inputs: a step that answers many at once gets all of them in one batch, others item by item.
-
-        Args:
-            inputs: One per output.
-            config: One for all, or one per input; `max_concurrency` bounds the batch.
-            return_exceptions: True: a failure stays in its slot. False: the first one, in order, is raised at the end.
-            progress: Whether to show a bar on stderr that counts the items that have ended (extra `cli`).
-            **kwargs: Given to the first step.
-        """
-        if not self.batches_at_once or len(inputs) < 2:
-            return super().batch(inputs, config, return_exceptions=return_exceptions, progress=progress, **kwargs)
-
-        def work(items: ItemRuns) -> None:
-            for first, steps in self._stretches():
-                given = kwargs if first == 1 else {}
-                if steps[0].batches_at_once:
-                    items.settle(items.batch(steps[0], f"seq:step:{first}", **given))
-                else:
-                    items.settle(items.map(_through(first, steps, given)))
-
-        return batch_together(self, inputs, config, return_exceptions, work, progress)
+    def _batch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        for first, steps in self._stretches():
+            given = kwargs if first == 1 else {}
+            if steps[0].batches_at_once:
+                items.settle(items.batch(steps[0], f"seq:step:{first}", **given))
+            else:
+                items.settle(items.map(_through(first, steps, given)))
 
     @override
-    async def abatch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[Out]:
-        """Run many inputs on the running loop; see `batch`."""
-        if not self.batches_at_once or len(inputs) < 2:
-            return await super().abatch(
-                inputs, config, return_exceptions=return_exceptions, progress=progress, **kwargs
-            )
-
-        async def work(items: ItemRuns) -> None:
-            for first, steps in self._stretches():
-                given = kwargs if first == 1 else {}
-                if steps[0].batches_at_once:
-                    await items.asettle(await items.abatch(steps[0], f"seq:step:{first}", **given))
-                else:
-                    await items.asettle(await items.amap(_athrough(first, steps, given)))
-
-        return await abatch_together(self, inputs, config, return_exceptions, work, progress)
+    async def _abatch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
+        for first, steps in self._stretches():
+            given = kwargs if first == 1 else {}
+            if steps[0].batches_at_once:
+                await items.asettle(await items.abatch(steps[0], f"seq:step:{first}", **given))
+            else:
+                await items.asettle(await items.amap(_athrough(first, steps, given)))
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _pieces(self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any]) -> Iterator[Any]:
+    @override
+    def _pieces(
+        self, pieces: Iterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> Iterator[Any]:
         for number, step in enumerate(self.steps, 1):
             config = None if scope is None else _config(scope, number)
             pieces = step.transform(pieces, config, **(kwargs if number == 1 else {}))
         return pieces
 
-    def _apieces(self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+    @override
+    def _apieces(
+        self, pieces: AsyncIterator[Any], scope: Scope | None, kwargs: dict[str, Any], value: Any = UNKNOWN
+    ) -> AsyncIterator[Any]:
         for number, step in enumerate(self.steps, 1):
             config = (
                 None
@@ -198,48 +166,6 @@ class RunnableSequence(Runnable[In, Out]):
             )
             pieces = step.atransform(pieces, config, **(kwargs if number == 1 else {}))
         return pieces
-
-    @override
-    def stream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Out, None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return cast("Generator[Out, None, None]", self._pieces(once(input), scope, kwargs))
-        return observe_stream(
-            self, "chain", scope, once(input), lambda pieces, inner: self._pieces(pieces, inner, kwargs), value=input
-        )
-
-    @override
-    def astream(self, input: In, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Out, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return cast("AsyncGenerator[Out, None]", self._apieces(aonce(input), scope, kwargs))
-        return aobserve_stream(
-            self,
-            "chain",
-            scope,
-            aonce(input),
-            lambda pieces, inner: self._apieces(pieces, inner, kwargs),
-            value=input,
-            hands_scope_on=self.scopes_its_code,
-        )
-
-    @override
-    def transform(
-        self, input: Iterator[In], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Generator[Out, None, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return cast("Generator[Out, None, None]", self._pieces(input, scope, kwargs))
-        return observe_stream(self, "chain", scope, input, lambda pieces, inner: self._pieces(pieces, inner, kwargs))
-
-    @override
-    def atransform(
-        self, input: AsyncIterator[In], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Out, None]:
-        scope = scope_of(config)
-        if scope is None or not scope.listeners:
-            return cast("AsyncGenerator[Out, None]", self._apieces(input, scope, kwargs))
-        return aobserve_stream(self, "chain", scope, input, lambda pieces, inner: self._apieces(pieces, inner, kwargs))
 
 
 def _config(scope: Scope, number: int, *, owns_context: bool = False) -> Any:

@@ -84,9 +84,13 @@ def test_a_wrong_field_is_said_where_it_is_given(value: Any) -> None:
         resolve("mine/x")
 
 
-@pytest.mark.parametrize("value", [3, "module:attr", None, object(), dict], ids=repr)
-def test_what_is_neither_model_nor_handler_is_refused(value: Any) -> None:
-    with pytest.raises(InputError, match="is no provider"):
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(3, "an int"), ("module:attr", "a str"), (None, "None"), (object(), "an object"), (dict, "the class dict")],
+    ids=lambda value: str(value) if isinstance(value, str) else "value",
+)
+def test_what_is_neither_model_nor_handler_is_refused(value: Any, shown: str) -> None:
+    with pytest.raises(InputError, match=f"^{shown} is no provider; register a model"):
         register("mine", value)
 
 

@@ -123,9 +123,12 @@ class TestMaking:
         with pytest.raises(InputError, match=r"a branch is a \(condition, step\) pair, not"):
             RunnableBranch(pair, len)
 
-    @pytest.mark.parametrize("branches", [((4, len), len), ((len, "text"), len), ((len, len), None)])
-    def test_what_can_be_no_step_is_refused(self, branches: Any) -> None:
-        with pytest.raises(InputError, match="can be no step"):
+    @pytest.mark.parametrize(
+        ("branches", "place"),
+        [(((4, len), len), "condition"), (((len, "text"), len), "step"), (((len, len), None), "default")],
+    )
+    def test_what_can_be_no_step_is_refused(self, branches: Any, place: str) -> None:
+        with pytest.raises(InputError, match=f"can be no {place} of a branch"):
             RunnableBranch(*branches)
 
     def test_it_prints_its_branches(self) -> None:

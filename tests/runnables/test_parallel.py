@@ -141,9 +141,11 @@ class TestMaking:
 
     @pytest.mark.parametrize("value", ["text", 4, None, [len]])
     def test_a_value_that_can_be_no_step_is_refused(self, value: Any) -> None:
-        with pytest.raises(InputError, match="can be no step of a sequence; give a runnable or a function, or a dict"):
+        with pytest.raises(
+            InputError, match=r"can be no step of a parallel \(its key 'a'\); give a runnable or a func"
+        ):
             RunnableParallel({"a": value})
-        with pytest.raises(InputError, match="can be no step"):
+        with pytest.raises(InputError, match=r"can be no step of a parallel \(its key 'b'\)"):
             _ = letters() | {"a": {"b": value}}
 
     def test_a_key_that_is_no_text_is_refused(self) -> None:
@@ -153,6 +155,8 @@ class TestMaking:
     def test_a_class_in_place_of_an_instance_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"StrOutputParser is a class .* write StrOutputParser\("):
             _ = letters() | StrOutputParser
+        with pytest.raises(InputError, match=r"StrOutputParser is a class .* \(its key 'b'\); write StrOutputParser\("):
+            RunnableParallel(a=len, b=StrOutputParser)
 
     async def test_it_is_pickled_when_its_steps_are(self) -> None:
         chain = pickle.loads(pickle.dumps(RunnableParallel({"a": len, "b": {"c": str.upper}}, name="mine")))

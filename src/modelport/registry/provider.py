@@ -140,9 +140,17 @@ def provider_of(value: Any, fields: Mapping[str, Any] | None = None) -> Provider
     elif is_handler(value):
         return HandlerProvider(value, fields)
     raise InputError(
-        f"a {type(value).__name__} is no provider; register a model (LLM, ChatModel, EmbeddingModel, ImageModel) or a "
+        f"{_shown(value)} is no provider; register a model (LLM, ChatModel, EmbeddingModel, ImageModel) or a "
         f"handler with one of {', '.join(HANDLER_METHODS[:4])}, …"
     )
+
+
+def _shown(value: Any) -> str:
+    """Return what a value is, without what is in it: it may hold a key."""
+    if value is None or isinstance(value, type):
+        return "None" if value is None else f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def is_handler(value: Any) -> bool:

@@ -57,7 +57,7 @@ class RunnableBranch(JointBatches[In, Out], ObservedStreams[In, Out]):
             raise InputError("the last argument of a branch is its default, a step of its own, not a pair")
         self.branches: tuple[tuple[Runnable[Any, Any], Runnable[Any, Any]], ...] = tuple(map(_pair, pairs))
         """Conditions and steps, in order."""
-        self.default: Runnable[Any, Any] = as_runnable(default)
+        self.default: Runnable[Any, Any] = as_runnable(default, "default of a branch")
         """What runs when no condition holds."""
         self.name = name
         """The name that events carry; RunnableBranch when None."""
@@ -200,7 +200,7 @@ def _pair(given: Any) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
     if not isinstance(given, (tuple, list)) or len(cast("Sequence[Any]", given)) != 2:
         raise InputError(f"a branch is a (condition, step) pair, not {given!r:.200}")
     condition, step = cast("tuple[Any, Any]", given)
-    return as_runnable(condition), as_runnable(step)
+    return as_runnable(condition, "condition of a branch"), as_runnable(step, "step of a branch")
 
 
 def _config(scope: Scope | None, tag: str, *, owns_context: bool = False) -> Any:

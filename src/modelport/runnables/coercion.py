@@ -9,8 +9,12 @@ from modelport.runnables.base import Runnable
 from modelport.values.errors import InputError
 
 
-def as_runnable(value: Any) -> Runnable[Any, Any]:
+def as_runnable(value: Any, place: str = "step of a sequence") -> Runnable[Any, Any]:
     """Return a runnable of a runnable, a function, or a dict of them (which runs them all on the same input).
+
+    Args:
+        value: What was given.
+        place: What it is to be, for the error.
 
     Raises:
         InputError: The value can be no step.
@@ -22,14 +26,13 @@ def as_runnable(value: Any) -> Runnable[Any, Any]:
 
         return RunnableParallel(cast("Mapping[str, Any]", value))
     if _is_runnable_class(value):
-        raise InputError(f"{value.__name__} is a class and can be no step of a sequence; write {value.__name__}(…)")
+        raise InputError(f"{value.__name__} is a class and can be no {place}; write {value.__name__}(…)")
     if callable(value):
         from modelport.runnables.function import RunnableLambda
 
         return RunnableLambda(value)
     raise InputError(
-        f"{value!r:.200} ({type(value).__name__}) can be no step of a sequence; give a runnable or a function, "
-        f"or a dict of them"
+        f"{value!r:.200} ({type(value).__name__}) can be no {place}; give a runnable or a function, or a dict of them"
     )
 
 

@@ -58,7 +58,7 @@ class RunnableWithFallbacks(AttemptedRunnable[In, Out]):
             raise InputError(f"fallbacks must be a list of at least one runnable, not {given!r}")
         self.runnable: Runnable[In, Out] = runnable
         """What is tried first."""
-        self.fallbacks: tuple[Runnable[Any, Any], ...] = tuple(as_runnable(one) for one in fallbacks)
+        self.fallbacks: tuple[Runnable[Any, Any], ...] = tuple(as_runnable(one, "fallback") for one in fallbacks)
         """What is tried next, in order."""
         self.exceptions_to_handle = exception_types("exceptions_to_handle", exceptions_to_handle)
         """Which failures make the next one be tried."""

@@ -61,7 +61,9 @@ class RunnableParallel(JointBatches[In, dict[str, Any]], PiecewiseStreams[In, di
         for key in given:
             if not isinstance(key, str):
                 raise InputError(f"the keys of a parallel are texts, not {key!r}")
-        self.steps: dict[str, Runnable[Any, Any]] = {key: as_runnable(step) for key, step in given.items()}
+        self.steps: dict[str, Runnable[Any, Any]] = {
+            key: as_runnable(step, f"step of a parallel (its key {key!r})") for key, step in given.items()
+        }
         """The steps, by the keys of their outputs."""
         self.name: str | None = name
         """The name that events carry; `RunnableParallel<keys>` when None."""

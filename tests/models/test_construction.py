@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from typing import Any, ClassVar
 
@@ -9,7 +10,8 @@ import pydantic
 import pytest
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
-from modelport import LLM, BaseCallbackHandler, ChatModel
+from modelport import LLM, BaseCallbackHandler, ChatModel, CustomLLM, EmbeddingModel, ImageModel, LRUCache
+from modelport.models.handler_models import HandlerModels
 from modelport.values.errors import InputError
 
 
@@ -94,6 +96,17 @@ class TestConstructing:
         assert error.__context__ is None
         assert "12345678" not in "".join(map(str, error.args))
         assert "pydantic_core" not in "".join(traceback.format_exception_only(error))
+
+    @pytest.mark.parametrize("wrong", ["yes", "no", 1, 0, "12345678", LRUCache])
+    def test_a_cache_is_a_switch_or_a_cache(self, wrong: Any) -> None:
+        with pytest.raises(
+            ValueError, match="field 'cache': value error, must be True, False, None or a cache"
+        ) as raised:
+            make(Model, endpoint="https://x", cache=wrong)
+        assert f"of type {type(wrong).__name__}" in str(raised.value)
+        assert "12345678" not in str(raised.value)
+        for right in (True, False, None, LRUCache()):
+            assert make(Model, endpoint="https://x", cache=right).cache is right
 
     def test_callbacks_are_checked(self) -> None:
         model = make(Model, endpoint="https://x")
@@ -264,3 +277,71 @@ class TestClasses:
         assert Louder(suffix="?").invoke("a") == "a?a?"
         with pytest.raises(TypeError, match="its fields are suffix, more"):
             make(Louder, zzzzzz=1)
+
+
+class TestBatchSizesWithoutEffect:
+    @pytest.fixture(autouse=True)
+    def _heard(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.WARNING, "modelport.models")
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda cls: cls(max_batch_size=8),
+            lambda cls: cls().with_params(max_batch_size=8),
+            lambda cls: setattr(cls(), "max_batch_size", 8),
+        ],
+        ids=["made", "with_params", "set"],
+    )
+    def test_it_is_said_once_for_each_class(self, ask: Any, caplog: pytest.LogCaptureFixture) -> None:
+        class One(LLM):
+            def _call(self, prompt: str) -> str:
+                return prompt
+
+        class Other(ChatModel):
+            async def _astream(self, messages: list[Any]) -> Any:
+                yield ""
+
+        for cls in (One, One, Other, One):
+            ask(cls)
+        assert caplog.messages == [
+            f"max_batch_size of {name} has no effect: no hook of it answers many inputs; write `_batch` or `_abatch`, "
+            "or leave it out"
+            for name in ("One", "Other")
+        ]
+
+    def test_of_a_model_of_images_only_leaving_it_out_is_advised(self, caplog: pytest.LogCaptureFixture) -> None:
+        class Painter(ImageModel):
+            def _generate_images(self, prompt: str) -> bytes:
+                return prompt.encode()
+
+        Painter(max_batch_size=2)
+        assert caplog.messages == [
+            "max_batch_size of Painter has no effect: no hook of it answers many inputs; leave it out"
+        ]
+
+    def test_nothing_is_said_where_it_has_an_effect_or_was_not_asked_for(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class One(LLM):
+            def _call(self, prompt: str) -> str:
+                return prompt
+
+        class Many(One):
+            async def _abatch(self, prompts: list[str]) -> list[str]:
+                return prompts
+
+        class Vectors(EmbeddingModel):
+            def _embed(self, texts: list[str]) -> list[list[float]]:
+                return [[1.0] for _ in texts]
+
+        class Handler(CustomLLM):
+            def completion(self, messages: list[Any]) -> str:
+                return "ok"
+
+        One()
+        One(max_batch_size=None)
+        Many(max_batch_size=2)
+        Vectors(max_batch_size=2)
+        HandlerModels(Handler(), {"max_batch_size": 2}).model("chat")  # the field is for its embeddings
+        assert caplog.messages == []

@@ -127,6 +127,12 @@ def test_a_copy_has_slots_of_its_own() -> None:
         ({"m": 1}, TypeError, "Text has no field 'm'; its fields are n, api_key, notes"),
         ({"note": []}, TypeError, "Text has no field 'note'; did you mean 'notes'?"),
         ({"max_concurency": 1}, TypeError, "did you mean 'max_concurrency'?"),
+        (
+            {"m": 1},
+            TypeError,
+            "; every model has cache, callbacks, chat_template, include_stop, max_batch_size, max_con",
+        ),
+        ({"cache": "yes"}, ValueError, "field 'cache': value error, must be True, False, None or a cache"),
         ({"_client": 1}, TypeError, "Text has no field '_client'"),
         ({"invoke": 1}, TypeError, "Text has no field 'invoke'"),
         ({"n": "many"}, ValueError, "field 'n': input should be a valid integer"),
@@ -145,6 +151,19 @@ def test_a_wrong_param_names_its_field_and_carries_no_value(
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
     assert (model.n, model.max_concurrency) == (5, None)
+
+
+def test_a_model_without_fields_of_its_own_says_which_every_model_has() -> None:
+    class Bare(LLM):
+        def _call(self, prompt):
+            return prompt
+
+    with pytest.raises(
+        TypeError, match=r"Bare has no field 'nn'; it has no fields of its own; every model has cache, "
+    ):
+        Bare().with_params(nn=1)
+    with pytest.raises(TypeError, match="Bare has no field 'cash'; did you mean 'cache'"):
+        Bare().with_params(cash=True)
 
 
 def test_callbacks_are_checked() -> None:

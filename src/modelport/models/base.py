@@ -12,7 +12,13 @@ from modelport.engine.cache import Cache
 from modelport.engine.hook_sets import HookSet
 from modelport.engine.hooks import Hooks, find_hooks
 from modelport.engine.lifecycle import aload, aunload, load, unload
-from modelport.models.construction import check_fields, construction_error, no_hook, unknown_argument
+from modelport.models.construction import (
+    check_fields,
+    construction_error,
+    no_hook,
+    unknown_argument,
+    warn_of_batches,
+)
 from modelport.models.secrets import known_secrets, scrub
 from modelport.models.templates import check_chat_template
 from modelport.runs.listeners import listeners_for
@@ -69,6 +75,17 @@ class AuthoredModel(BaseModel):
     include_stop: bool = Field(default=True, repr=False)
     """Whether answers include the stop string that ended them (the custom LLM guide); calls may say otherwise."""
 
+    @field_validator("cache", mode="before")
+    @classmethod
+    def _switch_or_cache(cls, value: Any) -> Any:
+        # A text such as "no" would be read as a switch, and "redis" as a mistake of another kind.
+        if value is None or isinstance(value, (bool, Cache)):
+            return value
+        raise ValueError(
+            f"must be True, False, None or a cache (LRUCache(), SQLiteCache(path), a Cache of your own), "
+            f"not of type {type(value).__name__}"
+        )
+
     @field_validator("chat_template")
     @classmethod
     def _known_template(cls, value: str | None) -> str | None:
@@ -108,6 +125,8 @@ class AuthoredModel(BaseModel):
         except ValidationError as error:
             refused = construction_error(cls, cls.author_fields(), error)
         else:
+            if self.max_batch_size is not None:
+                warn_of_batches(cls)
             return
         # Raised outside of the handler: as its context, pydantic's error would carry the refused values along.
         raise refused
@@ -127,6 +146,8 @@ class AuthoredModel(BaseModel):
             )
         if name == "callbacks" and value is not None:
             listeners_for(value)
+        if name == "max_batch_size" and value is not None:
+            warn_of_batches(cls)
         super().__setattr__(name, value)
 
     # Models are equal only to themselves: two with equal fields may hold different clients and weights.

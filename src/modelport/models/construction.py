@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from modelport.engine.hook_sets import HookForm
+    from modelport.models.base import AuthoredModel
+
+_log = logging.getLogger("modelport.models")
+_warned: WeakSet[type] = WeakSet()
+"""The classes whose `max_batch_size` was spoken of."""
 
 
 def construction_error(cls: type, fields: Iterable[str], error: ValidationError) -> Exception:
@@ -35,8 +42,25 @@ def unknown_argument(cls: type, name: str, fields: Iterable[str]) -> str:
     """Return the message for an argument that is no field."""
     known = list(fields)
     near = difflib.get_close_matches(name, [*known, *getattr(cls, "model_fields", ())], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"its fields are {', '.join(known) or 'none'}"
-    return f"{cls.__name__} has no field {name!r}; {hint}"
+    return f"{cls.__name__} has no field {name!r}; {f'did you mean {near[0]!r}?' if near else _fields(cls, known)}"
+
+
+def _fields(cls: type, known: Sequence[str]) -> str:
+    everyones = ", ".join(sorted(set(getattr(cls, "model_fields", ())) - set(known)))
+    own = f"its fields are {', '.join(known)}" if known else "it has no fields of its own"
+    return f"{own}; every model has {everyones}" if everyones else own
+
+
+def warn_of_batches(cls: type[AuthoredModel]) -> None:
+    """Say, once for each class, that `max_batch_size` is without effect: no hook of the class answers many inputs."""
+    hooks = cls.__modelport_hooks__
+    # A handler's fields are for all models that are made of it; its embeddings come in batches, its answers do not.
+    if hooks.many is not None or hooks.async_many is not None or cls in _warned or hasattr(cls, "__modelport_models__"):
+        return
+    _warned.add(cls)
+    names = [f"`{form.name}`" for form in cls.__modelport_hook_set__.forms if form.is_batch]
+    advice = f"write {' or '.join(names)}, or leave it out" if names else "leave it out"
+    _log.warning("max_batch_size of %s has no effect: no hook of it answers many inputs; %s", cls.__name__, advice)
 
 
 def _line(detail: Mapping[str, Any]) -> str:

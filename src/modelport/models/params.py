@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from modelport.engine.state import state_of
-from modelport.models.construction import construction_error, unknown_argument
+from modelport.models.construction import construction_error, unknown_argument, warn_of_batches
 from modelport.runs.listeners import listeners_for
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def copy_with(model: Model, fields: Mapping[str, Any], framework_fields: frozens
             raise TypeError(unknown_argument(cls, name, cls.author_fields()))
     if fields.get("callbacks") is not None:
         listeners_for(fields["callbacks"])
+    if fields.get("max_batch_size") is not None:
+        warn_of_batches(cls)
     new = copy.copy(model)
     # What else is in there was computed of the fields (cached properties), and would be stale.
     values = {name: value for name, value in new.__dict__.items() if name in cls.model_fields}

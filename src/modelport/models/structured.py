@@ -14,8 +14,9 @@ from modelport.models.structured_methods import MethodName, ToolMethod, method_f
 from modelport.models.tool_calling import TextToolCalls
 from modelport.runnables.base import In, Out, Runnable
 from modelport.runnables.binding import RunnableBinding
-from modelport.runnables.item_runs import ItemRuns, abatch_together, batch_together
+from modelport.runnables.item_runs import ItemRuns
 from modelport.runnables.joining import snapshot
+from modelport.runnables.joint_batches import JointBatches
 from modelport.runnables.observed import aobserve, observe
 from modelport.runnables.observed_streams import ObservedStreams
 from modelport.runs.config import RunnableConfig
@@ -29,12 +30,13 @@ FIRST, REPAIR = "seq:step:1", "seq:step:2"
 """The tags of the model's runs: of its answer, and of its repaired one."""
 
 
-class StructuredOutput(ObservedStreams[In, Out]):
+class StructuredOutput(JointBatches[In, Out], ObservedStreams[In, Out]):
     """Asks a model for an object, validates its answer, and lets the model repair a wrong one, once.
 
-    One call is one run, with the model's run inside, and a second one when there was a repair. A stream of a schema
-    that gives dicts (TypedDict, JSON Schema) yields the dict as it grows: each piece holds all before it, unvalidated,
-    and the last one is the validated whole, repaired when need be. Other streams yield the whole, once.
+    One call is one run, with the model's run inside, and a second one when there was a repair. Of a batch, a model
+    that answers many at once gets all inputs together, and then the wrong answers together. A stream of a schema that
+    gives dicts (TypedDict, JSON Schema) yields the dict as it grows: each piece holds all before it, unvalidated, and
+    the last one is the validated whole, repaired when need be. Other streams yield the whole, once.
     """
 
     __slots__ = ("called", "exchange", "name")
@@ -185,53 +187,19 @@ class StructuredOutput(ObservedStreams[In, Out]):
         return [self.exchange.outcome(one) if isinstance(one, Reading) else one for one in readings]
 
     @override
-    def batch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[Out]:
-        """Return one output for each input; the model answers them in one batch, and repairs in a second one.
-
-        Args:
-            inputs: One per output.
-            config: One config for all, or one per input.
-            return_exceptions: True: a failure stays in its slot. False: the first one, in order, is raised at the end.
-            progress: Whether to show a bar on stderr.
-            **kwargs: For the model's `batch`.
-        """
+    def _batch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
         asked = self.exchange.keywords(kwargs)
-
-        def work(items: ItemRuns) -> None:
-            readings = self._readings(items.batch(self.called, FIRST, **asked))
-            wrong = self._to_repair(items, readings)
-            items.settle(self._outcomes(readings, wrong, items.batch(self.called, REPAIR, places=wrong, **asked)))
-
-        return batch_together(self, inputs, config, return_exceptions, work, progress)
+        readings = self._readings(items.batch(self.called, FIRST, **asked))
+        wrong = self._to_repair(items, readings)
+        items.settle(self._outcomes(readings, wrong, items.batch(self.called, REPAIR, places=wrong, **asked)))
 
     @override
-    async def abatch(
-        self,
-        inputs: Sequence[In],
-        config: Any = None,
-        *,
-        return_exceptions: bool = False,
-        progress: bool = False,
-        **kwargs: Any,
-    ) -> list[Out]:
-        """Return one output for each input, on the running loop; see `batch`."""
+    async def _abatch_items(self, items: ItemRuns, kwargs: dict[str, Any]) -> None:
         asked = self.exchange.keywords(kwargs)
-
-        async def work(items: ItemRuns) -> None:
-            readings = self._readings(await items.abatch(self.called, FIRST, **asked))
-            wrong = self._to_repair(items, readings)
-            answers = await items.abatch(self.called, REPAIR, places=wrong, **asked)
-            await items.asettle(self._outcomes(readings, wrong, answers))
-
-        return await abatch_together(self, inputs, config, return_exceptions, work, progress)
+        readings = self._readings(await items.abatch(self.called, FIRST, **asked))
+        wrong = self._to_repair(items, readings)
+        answers = await items.abatch(self.called, REPAIR, places=wrong, **asked)
+        await items.asettle(self._outcomes(readings, wrong, answers))
 
 
 def structured_output(

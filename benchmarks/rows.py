@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import floor
@@ -39,13 +40,14 @@ class Row:
     """One line of the table."""
 
     name: str
-    kind: Kind
     work: Callable[[Subject], Source]
     """One run, in the same code for modelport and langchain-core."""
     floor: Source
     """One run in bare Python."""
     answer: str = PROMPT
     """What every side's run must give, joined."""
+    kind: Kind = "call"
+    """What a run gives."""
     tokens: int = 0
     """Tokens of a run that streams: its time is given per token. 0: per run."""
     target: float | None = None
@@ -66,51 +68,42 @@ class Row:
         return 1e3 if self.sleeps else 1e6 / (self.tokens or 1)
 
 
+call = Row
+acall = partial(Row, kind="acall")
+slow_call = partial(call, sleeps=True)
+slow_acall = partial(acall, sleeps=True)
+stream = partial(Row, kind="stream", tokens=TOKENS)
+astream = partial(Row, kind="astream", tokens=TOKENS)
+told_stream = partial(stream, told=TOKENS)
+told_astream = partial(astream, told=TOKENS)
+
+
 def call_rows() -> Iterator[Row]:
     """One answer, in every way to ask for it."""
-    yield Row(
-        "invoke",
-        "call",
-        lambda side: lambda: side.echo.invoke(PROMPT),
-        lambda: floor.call(PROMPT),
-        target=35,
+    yield call("invoke", lambda side: lambda: side.echo.invoke(PROMPT), lambda: floor.call(PROMPT), target=35)
+    yield call(
+        "invoke + handler", lambda side: lambda: side.echo.invoke(PROMPT, side.config), lambda: floor.call(PROMPT)
     )
-    yield Row(
-        "invoke + handler",
-        "call",
-        lambda side: lambda: side.echo.invoke(PROMPT, side.config),
-        lambda: floor.call(PROMPT),
-    )
-    yield Row(
+    yield call(
         "prompt | llm invoke",
-        "call",
         lambda side: lambda: side.echo_chain.invoke(VARIABLES),
         lambda: floor.chain_call(CHAIN_INPUT),
         CHAIN_ANSWER,
         target=35,
     )
-    yield Row(
-        "ainvoke, native",
-        "acall",
-        lambda side: lambda: side.native.ainvoke(PROMPT),
-        lambda: floor.acall(PROMPT),
-        target=40,
+    yield acall(
+        "ainvoke, native", lambda side: lambda: side.native.ainvoke(PROMPT), lambda: floor.acall(PROMPT), target=40
     )
-    yield Row(
+    yield acall(
         "ainvoke, native + handler",
-        "acall",
         lambda side: lambda: side.native.ainvoke(PROMPT, side.config),
         lambda: floor.acall(PROMPT),
     )
-    yield Row(
-        "ainvoke over a sync hook",
-        "acall",
-        lambda side: lambda: side.echo.ainvoke(PROMPT),
-        lambda: floor.call_in_thread(PROMPT),
+    yield acall(
+        "ainvoke over a sync hook", lambda side: lambda: side.echo.ainvoke(PROMPT), lambda: floor.call_in_thread(PROMPT)
     )
-    yield Row(
+    yield acall(
         "ainvoke over a sync hook + handler",
-        "acall",
         lambda side: lambda: side.echo.ainvoke(PROMPT, side.config),
         lambda: floor.call_in_thread(PROMPT),
     )
@@ -118,109 +111,74 @@ def call_rows() -> Iterator[Row]:
 
 def stream_rows() -> Iterator[Row]:
     """An answer of `TOKENS` one-character tokens, in every way to stream it."""
-    yield Row(
-        "stream",
-        "stream",
-        lambda side: lambda: side.echo.stream(PROMPT),
-        lambda: floor.tokens(PROMPT),
-        tokens=TOKENS,
-        target=10,
-    )
-    yield Row(
+    yield stream("stream", lambda side: lambda: side.echo.stream(PROMPT), lambda: floor.tokens(PROMPT), target=10)
+    yield told_stream(
         "stream + handler",
-        "stream",
         lambda side: lambda: side.echo.stream(PROMPT, side.config),
         lambda: floor.told_tokens(PROMPT, COUNTER),
-        tokens=TOKENS,
-        told=TOKENS,
     )
-    yield Row(
-        "astream, native",
-        "astream",
-        lambda side: lambda: side.native.astream(PROMPT),
-        lambda: floor.atokens(PROMPT),
-        tokens=TOKENS,
-        target=8,
+    yield astream(
+        "astream, native", lambda side: lambda: side.native.astream(PROMPT), lambda: floor.atokens(PROMPT), target=8
     )
-    yield Row(
+    yield told_astream(
         "astream, native + handler",
-        "astream",
         lambda side: lambda: side.native.astream(PROMPT, side.config),
         lambda: floor.told_atokens(PROMPT, COUNTER),
-        tokens=TOKENS,
-        told=TOKENS,
     )
-    yield Row(
+    yield astream(
         "astream over a sync generator",
-        "astream",
         lambda side: lambda: side.echo.astream(PROMPT),
         lambda: floor.tokens_in_thread(PROMPT),
-        tokens=TOKENS,
         target=20,
     )
-    yield Row(
+    yield told_astream(
         "astream over a sync generator + handler",
-        "astream",
         lambda side: lambda: side.echo.astream(PROMPT, side.config),
         lambda: floor.told_tokens_in_thread(PROMPT, COUNTER),
-        tokens=TOKENS,
-        told=TOKENS,
     )
 
 
 def event_rows() -> Iterator[Row]:
     """The same answer as v2 events; a chain makes two of each token."""
-    yield Row(
+    yield astream(
         "events v2, native",
-        "astream",
         lambda side: lambda: side.native.astream_events(PROMPT, version="v2"),
         lambda: floor.events(floor.atokens(PROMPT)),
-        tokens=TOKENS,
         target=18,
     )
-    yield Row(
+    yield astream(
         "events v2, native, prompt | llm",
-        "astream",
         lambda side: lambda: side.native_chain.astream_events(VARIABLES, version="v2"),
         lambda: floor.chain_events(floor.atokens(CHAIN_ANSWER)),
         CHAIN_ANSWER,
-        tokens=TOKENS,
         target=18,
     )
-    yield Row(
+    yield astream(
         "events v2 over a sync generator",
-        "astream",
         lambda side: lambda: side.echo.astream_events(PROMPT, version="v2"),
         lambda: floor.events(floor.tokens_in_thread(PROMPT)),
-        tokens=TOKENS,
         target=60,
     )
-    yield Row(
+    yield astream(
         "events v2 over a sync generator, prompt | llm",
-        "astream",
         lambda side: lambda: side.echo_chain.astream_events(VARIABLES, version="v2"),
         lambda: floor.chain_events(floor.tokens_in_thread(CHAIN_ANSWER)),
         CHAIN_ANSWER,
-        tokens=TOKENS,
         target=60,
     )
 
 
 def batch_rows() -> Iterator[Row]:
     """Eight calls that each block their thread for 50 ms."""
-    yield Row(
+    yield slow_call(
         "batch of 8 calls that block 50 ms",
-        "call",
         lambda side: lambda: side.slow.batch(EIGHT),
         lambda: floor.batch(EIGHT),
         "".join(EIGHT),
-        sleeps=True,
     )
-    yield Row(
+    yield slow_acall(
         "abatch of 8 calls that block 50 ms",
-        "acall",
         lambda side: lambda: side.slow.abatch(EIGHT),
         lambda: floor.abatch(EIGHT),
         "".join(EIGHT),
-        sleeps=True,
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from modelport.values.generations import Generation
 from modelport.values.messages import ChatGeneration
 from modelport.wire.completion import (
     ChatCompletion,
     Choice,
-    CompletionUsage,
     ResponseMessage,
     ToolCall,
+    completion_of_text,
     new_completion_id,
+    new_usage,
 )
 from modelport.wire.finish import FINISH_REASONS, wire_finish_reason, wire_logprobs, wire_usage
 from modelport.wire.objects import plain
@@ -25,7 +25,6 @@ __all__ = ["chat_completion", "new_completion_id"]
 _new_completion = plain(ChatCompletion)
 _new_choice = plain(Choice)
 _new_message = plain(ResponseMessage)
-_new_usage = plain(CompletionUsage)
 
 
 def chat_completion(answers: Sequence[Generation], *, completion_id: str, created: int, model: str) -> ChatCompletion:
@@ -39,21 +38,22 @@ def chat_completion(answers: Sequence[Generation], *, completion_id: str, create
     """
     first = answers[0]
     if len(answers) == 1 and _is_plain(first) and (used := first.usage) is not None:
-        # Most answers are one text; this is the same as below, without looking for what they do not have. Defaults
-        # are given too: each would be a call of its own.
-        message = _new_message(role="assistant", content=first.text, refusal=None)
-        reason = cast("str", first.finish_reason)
-        choices = [_new_choice(index=0, message=message, logprobs=None, finish_reason=reason)]
-        usage = _new_usage(
-            prompt_tokens=used.prompt_tokens,
-            completion_tokens=used.completion_tokens,
-            total_tokens=used.total_tokens,
+        # Most answers are one text; this is the same as below, without looking for what they do not have.
+        return completion_of_text(
+            first.text,
+            new_usage(used.prompt_tokens, used.completion_tokens, used.total_tokens),
+            completion_id=completion_id,
+            created=created,
+            model=model,
+            finish_reason=first.finish_reason or "stop",
         )
-    else:
-        choices = [_choice(index, answer) for index, answer in enumerate(answers)]
-        usage = wire_usage([answer.usage for answer in answers])
     return _new_completion(
-        id=completion_id, object="chat.completion", created=created, model=model, choices=choices, usage=usage
+        id=completion_id,
+        object="chat.completion",
+        created=created,
+        model=model,
+        choices=[_choice(index, answer) for index, answer in enumerate(answers)],
+        usage=wire_usage([answer.usage for answer in answers]),
     )
 
 

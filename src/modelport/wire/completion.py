@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import time
 from os import urandom
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from modelport.wire.objects import WireObject, always
+
+_IDS_AT_ONCE = 256
+_drawn: list[str] = []
+"""Random numbers for the next ids, 32 hexadecimal digits each."""
 
 
 def new_completion_id() -> str:
     """Return an id that no other answer has."""
-    return f"chatcmpl-{urandom(16).hex()}"
+    try:
+        return f"chatcmpl-{_drawn.pop()}"
+    except IndexError:
+        # To ask the system for random bytes takes longer than all the rest of an id: it is asked for many at once.
+        drawn = urandom(16 * _IDS_AT_ONCE).hex("-", 16).split("-")
+        last = drawn.pop()
+        _drawn.extend(drawn)
+        return f"chatcmpl-{last}"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drawn.clear)  # else a child gives the ids that its parent gives
 
 
 def now_seconds() -> int:
@@ -109,3 +126,30 @@ class ChatCompletion(WireObject, kw_only=True):
     """The tokens that it took."""
     system_fingerprint: str | None = None
     """Names the state of the server that answered."""
+
+
+# Blank objects, of which copies are made that differ: in C, and in a third of the time of a constructor.
+_MESSAGE, _CHOICE, _USAGE = ResponseMessage(), Choice(), CompletionUsage()
+_COMPLETION = ChatCompletion(id="", created=0, choices=[])
+
+
+def new_usage(prompt_tokens: int, completion_tokens: int, total_tokens: int) -> CompletionUsage:
+    """Return counts of tokens, the fast way."""
+    return replace(_USAGE, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, total_tokens=total_tokens)
+
+
+def completion_of_text(
+    text: str | None, usage: CompletionUsage, *, completion_id: str, created: int, model: str | None, finish_reason: str
+) -> ChatCompletion:
+    """Return a chat completion with one choice and nothing but a text in it, the fast way.
+
+    Args:
+        text: The message's content.
+        usage: The tokens that it took.
+        completion_id: The answer's id.
+        created: When it was made, in seconds since 1970.
+        model: The name that the client asked for.
+        finish_reason: Why it ended, in OpenAI's words.
+    """
+    choice = replace(_CHOICE, message=replace(_MESSAGE, content=text), finish_reason=finish_reason)
+    return replace(_COMPLETION, id=completion_id, created=created, model=model, choices=[choice], usage=usage)

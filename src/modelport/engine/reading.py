@@ -132,7 +132,9 @@ def text_of_input(argument: Any) -> str:
     """Return a prompt, or the texts of messages joined, as token counting sees them."""
     if isinstance(argument, str):
         return argument
-    return "\n".join(text_of(message.content) for message in argument)
+    return "\n".join(
+        [content if (content := message.content).__class__ is str else text_of(content) for message in argument]
+    )
 
 
 def iterator_of(value: Any, label: str) -> Iterator[Any]:

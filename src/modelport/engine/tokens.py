@@ -17,7 +17,8 @@ Count = Callable[[str], int]
 
 def estimate_tokens(text: str) -> int:
     """Return ⌈UTF-8 bytes / 4⌉, the stand-in for a tokenizer."""
-    return (len(text.encode("utf-8", "surrogatepass")) + 3) // 4
+    # Most texts are ASCII, and know it: their bytes need not be made.
+    return ((len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))) + 3) // 4
 
 
 def counter_of(model: EngineModel) -> Count | None:
@@ -110,7 +111,6 @@ def usage_of(given: Usage | None, prompt: Callable[[], str], text: str, count: C
         if given.prompt_tokens == given.completion_tokens == 0:
             return given
     counted = count or estimate_tokens
-    known = given or Usage()
-    prompt_tokens = known.prompt_tokens or counted(prompt())
-    completion_tokens = known.completion_tokens or (counted(text) if text else 0)
-    return Usage(prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, estimated=count is None)
+    prompt_tokens = (given.prompt_tokens if given is not None else 0) or counted(prompt())
+    completion_tokens = (given.completion_tokens if given is not None else 0) or (counted(text) if text else 0)
+    return Usage(prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, count is None)

@@ -14,8 +14,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from typing_extensions import override
 
 from modelport.registry.builtin import BUILTIN
@@ -37,7 +38,7 @@ _registered: dict[str, Provider] = {}
 _found: OrderedDict[int, tuple[Any, Provider]] = OrderedDict()
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     """Is what a name stands for."""
 
     provider: str

@@ -125,11 +125,12 @@ def _message_from_foreign(value: Any) -> Message:
 
 
 def _message_from_dict(value: dict[str, Any]) -> Message:
-    role = value.get("role") or value.get("type")
-    if len(value) == 2 and role.__class__ is str and (content := value.get("content")).__class__ is str:
-        plain = _MESSAGE_BY_ROLE.get(cast("str", role))
-        if plain is not None:
-            return plain(cast("str", content))
+    role: Any = value.get("role") or value.get("type")
+    if len(value) == 2 and role.__class__ is str:
+        content: Any = value.get("content")
+        plain = _MESSAGE_BY_ROLE.get(role)
+        if plain is not None and content.__class__ is str:
+            return plain(content)
     extra: dict[str, Any] = {k: value[k] for k in ("name", "id", "tool_call_id") if value.get(k)}
     if value.get("tool_calls"):
         extra["tool_calls"] = [tool_call_from(call) for call in value["tool_calls"]]
@@ -175,6 +176,8 @@ def messages_from(value: Any) -> list[Message]:
     Raises:
         InputError: The value is something else.
     """
+    if value.__class__ is list:  # most are: asked first, and fast
+        return [_message_from_dict(one) if one.__class__ is dict else message_from(one) for one in value]
     if isinstance(value, str):
         return [HumanMessage(value)]
     if isinstance(value, Message):

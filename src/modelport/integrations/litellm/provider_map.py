@@ -36,7 +36,15 @@ def providers_in(entries: Any) -> list[str]:
 def _handler_in(entries: Any, provider: str) -> Any | None:
     found = None
     for place, entry in enumerate(_checked(entries)):
-        name, handler = _read(entry, place)
+        # The whole map is read at every call, for nobody tells when it changes: entries as most are take the short way.
+        if (
+            entry.__class__ is not dict
+            or (name := entry.get("provider")).__class__ is not str
+            or not name
+            or (handler := entry.get("custom_handler")) is None
+            or isinstance(handler, str)
+        ):
+            name, handler = _read(entry, place)
         if name == provider:
             found = handler
     return found
@@ -50,7 +58,7 @@ def _checked(entries: Any) -> Any:
 
 def _read(entry: Any, place: int) -> tuple[str, Any]:
     """Return the provider and the handler of an entry."""
-    if entry.__class__ is dict or isinstance(entry, Mapping):  # the first is what it is; the second asks slowly
+    if isinstance(entry, Mapping):
         known = cast("Mapping[str, Any]", entry)
         name, handler = known.get("provider"), known.get("custom_handler")
         if isinstance(name, str) and name and handler is not None and not isinstance(handler, str):

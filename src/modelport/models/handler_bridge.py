@@ -15,7 +15,9 @@ from typing import Any
 
 from modelport.engine.bridge_sync import iterate_on_loop
 from modelport.runs.loops import LoopThread, background_loop, run_on_background_loop
+from modelport.wire.completion import ChatCompletion
 
+_WHOLE = frozenset({str, dict, ChatCompletion})
 _lock = threading.Lock()
 _loops: dict[int, tuple[Callable[[], Any], LoopThread]] = {}
 
@@ -45,7 +47,8 @@ def _reference(handler: Any, place: int) -> Callable[[], Any]:
 def is_async_value(value: Any) -> bool:
     """Tell whether a value is to be awaited, or iterated with `async for`."""
     kind = value.__class__
-    return hasattr(kind, "__await__") or hasattr(kind, "__aiter__")
+    # What most methods return is told at once: to miss an attribute of a class takes long.
+    return kind not in _WHOLE and (hasattr(kind, "__await__") or hasattr(kind, "__aiter__"))
 
 
 def wait_for_value(handler: Any, value: Any) -> Any:

@@ -14,18 +14,13 @@ from modelport.values.messages import Message
 from modelport.values.prompt_values import message_to_dict
 from modelport.wire.completion import (
     ChatCompletion,
-    Choice,
-    CompletionUsage,
-    ResponseMessage,
+    completion_of_text,
     new_completion_id,
+    new_usage,
     now_seconds,
 )
 from modelport.wire.embedding_response import EmbeddingResponse
 from modelport.wire.image_response import ImageResponse
-from modelport.wire.objects import plain
-
-_new_completion, _new_choice = plain(ChatCompletion), plain(Choice)
-_new_message, _new_usage = plain(ResponseMessage), plain(CompletionUsage)
 
 
 class HandlerRequest(msgspec.Struct, frozen=True):
@@ -58,12 +53,11 @@ class HandlerRequest(msgspec.Struct, frozen=True):
 NO_REQUEST = HandlerRequest()
 
 
-class QuietLogging:
+class QuietLogging(msgspec.Struct, dict=True, weakref=True, eq=False):
     """Is the `logging_obj` of handlers: it has what LiteLLM's has and does nothing with it."""
 
-    def __init__(self) -> None:
-        self.model_call_details: dict[str, Any] = {}
-        """Facts that a handler may keep here."""
+    model_call_details: dict[str, Any] = {}
+    """Facts that a handler may keep here."""
 
     def pre_call(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing."""
@@ -81,22 +75,20 @@ def print_nothing(*args: Any, **kwargs: Any) -> None:
 
 def fresh_completion() -> ChatCompletion:
     """Return a chat completion to be filled: one choice without content, and no tokens."""
-    # All that has a default is given: a default that is written even when nobody set another is a call of its own.
-    message = _new_message(role="assistant", content=None, refusal=None)
-    return _new_completion(
-        id=new_completion_id(),
-        object="chat.completion",
+    return completion_of_text(
+        None,
+        new_usage(0, 0, 0),
+        completion_id=new_completion_id(),
         created=now_seconds(),
         model=None,
-        choices=[_new_choice(index=0, message=message, logprobs=None, finish_reason="stop")],
-        usage=_new_usage(prompt_tokens=0, completion_tokens=0, total_tokens=0),
+        finish_reason="stop",
     )
 
 
 class HandlerMethod:
     """Is one method of a handler's class: how error messages name it, and which keywords it takes."""
 
-    __slots__ = ("_names", "_takes_any", "is_async", "label", "name")
+    __slots__ = ("_names", "_takes_any", "is_async", "label", "name", "takes_logging", "takes_response")
 
     def __init__(self, owner: str, name: str, method: Any) -> None:
         parameters = inspect.signature(method).parameters.values()
@@ -110,6 +102,10 @@ class HandlerMethod:
         self._names = frozenset(
             one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
         )
+        self.takes_response = self.takes("model_response")
+        """Whether it wants a response to fill."""
+        self.takes_logging = self.takes("logging_obj")
+        """Whether it wants LiteLLM's logging object."""
 
     def takes(self, name: str) -> bool:
         """Tell whether the method takes a keyword."""
@@ -118,7 +114,7 @@ class HandlerMethod:
     def call(self, handler: Any, arguments: dict[str, Any]) -> Any:
         """Call the method with the arguments that it takes."""
         if not self._takes_any:
-            arguments = {name: value for name, value in arguments.items() if name in self._names}
+            arguments = {name: arguments[name] for name in self._names if name in arguments}
         return getattr(handler, self.name)(**arguments)
 
 
@@ -166,19 +162,19 @@ def chat_arguments(
         "optional_params": optional_params,
         "api_base": request.api_base,
         "api_key": request.api_key,
-        "headers": dict(request.headers),
+        "headers": dict(request.headers) if request.headers else {},
         "timeout": request.timeout,
         "client": request.client,
         "acompletion": is_async,
-        "litellm_params": dict(request.litellm_params),
+        "litellm_params": dict(request.litellm_params) if request.litellm_params else {},
         "custom_prompt_dict": {},
         "print_verbose": print_nothing,
         "encoding": None,
         "logger_fn": None,
     }
-    if method.takes("model_response"):
+    if method.takes_response:
         arguments["model_response"] = fresh_completion()
-    if method.takes("logging_obj"):
+    if method.takes_logging:
         arguments["logging_obj"] = QuietLogging()
     return arguments
 
@@ -187,9 +183,11 @@ def _as_dicts(given: Any, messages: Sequence[Message]) -> list[Any]:
     """Return the messages as OpenAI's dicts: those that the caller gave as such stay as they are."""
     if given.__class__ is not list and given.__class__ is not tuple:
         return [message_to_dict(message) for message in messages]
-    return [
-        one if isinstance(one, dict) else message_to_dict(message) for one, message in zip(given, messages, strict=True)
-    ]
+    entries: list[Any] = list(given)
+    for place, one in enumerate(entries):
+        if not isinstance(one, dict):
+            entries[place] = message_to_dict(messages[place])
+    return entries
 
 
 def embedding_arguments(inputs: Sequence[Any], request: HandlerRequest, params: dict[str, Any]) -> dict[str, Any]:

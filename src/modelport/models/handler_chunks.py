@@ -27,10 +27,10 @@ def answer_of(value: Any, label: str) -> Any:
     Raises:
         HookError: It is nothing of the kind.
     """
+    if value.__class__ is ChatCompletion and (plain := _plain_answer(value)) is not None:
+        return plain
     if isinstance(value, (str, bytes, Generation)):
         return value
-    if (plain := _plain_answer(value)) is not None:
-        return plain
     if field_of(value, "choices") is None:
         if isinstance(value, Mapping) and "text" in value:
             chunk = ChunkReader(label).read(value)[0]  # LiteLLM's generic chunk, whole
@@ -45,21 +45,22 @@ def answer_of(value: Any, label: str) -> Any:
     return answers[0] if len(answers) == 1 else answers
 
 
-def _plain_answer(value: Any) -> Generation | None:
+def _plain_answer(value: ChatCompletion) -> Generation | None:
     """Return the answer of a chat completion that is one choice of nothing but text, as most are; None of any other."""
-    if value.__class__ is not ChatCompletion or len(value.choices) != 1:
+    if len(value.choices) != 1:
         return None
     choice = value.choices[0]
     if choice.__class__ is not Choice or (message := choice.message).__class__ is not ResponseMessage:
         return None
-    if message.content.__class__ is not str or vars(message) or message.refusal or message.reasoning_content:
+    text: Any = message.content
+    if text.__class__ is not str or vars(message) or message.refusal or message.reasoning_content:
         return None
     if message.tool_calls or message.function_call:
         return None
-    usage = value.usage
+    usage: Any = value.usage
     if usage.__class__ is CompletionUsage and not usage.total_tokens:
         usage = None  # as it was given: nobody counted
-    return Generation(message.content, choice.finish_reason, usage_from(usage), choice.logprobs)
+    return Generation(text, choice.finish_reason, usage_from(usage), choice.logprobs)
 
 
 def is_one_chunk(value: Any) -> bool:

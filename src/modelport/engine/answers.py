@@ -49,7 +49,7 @@ def run_all(call: Call) -> list[Generation]:
     """
     hook = call.hooks.bare_answer
     if hook is not None and is_bare(call):
-        return bare_answers(call, hook)
+        return bare_answers(hook, call.model, call.argument, call.kwargs)
     lookup = lookup_for(call)
     if lookup is None:
         return _run_all(call)
@@ -101,7 +101,7 @@ async def arun_all(call: Call) -> list[Generation]:
     """Answer one call with all choices, on the running loop; raises as `run_all` does."""
     hook = call.hooks.bare_async_answer
     if hook is not None and is_bare(call):
-        return await abare_answers(call, hook)
+        return await abare_answers(hook, call.model, call.argument, call.kwargs)
     lookup = lookup_for(call)
     if lookup is None:
         return await _arun_all(call)

@@ -5,7 +5,8 @@ It gives what `answers` gives, without the attempt, its run and its output.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from modelport.engine.attempt import GIVES_LISTS
 from modelport.engine.call import Call
@@ -15,15 +16,45 @@ from modelport.engine.tokens import counter_of, usage_of
 from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, LLMRun
 from modelport.values.generations import Generation
 
+if TYPE_CHECKING:
+    from modelport.engine.model import EngineModel
+    from modelport.runs.scope import Scope
+
+
+def run_bare(
+    model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope: Scope | None
+) -> list[Generation] | None:
+    """Answer as a call with nothing but these would, texts as texts; None when that takes more than the hook.
+
+    Raises as `answers.run_all` does.
+    """
+    hook = type(model).__modelport_hooks__.bare_answer
+    if hook is None or not _is_alone(model, scope):
+        return None
+    return bare_answers(hook, model, argument, kwargs)
+
+
+async def arun_bare(
+    model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope: Scope | None
+) -> list[Generation] | None:
+    """Answer on the running loop, as `run_bare` does."""
+    hook = type(model).__modelport_hooks__.bare_async_answer
+    if hook is None or not _is_alone(model, scope):
+        return None
+    return await abare_answers(hook, model, argument, kwargs)
+
 
 def is_bare(call: Call) -> bool:
     """Tell whether a call asks for nothing but the hook's answer, as text."""
-    model = call.model
     return (
-        not call.wants_messages
-        and call.scope is None
-        and call.stop is None
-        and call.max_tokens is None
+        not call.wants_messages and call.stop is None and call.max_tokens is None and _is_alone(call.model, call.scope)
+    )
+
+
+def _is_alone(model: EngineModel, scope: Scope | None) -> bool:
+    """Tell whether nothing around a hook wants to hear of its answers, to keep them, or to make them wait."""
+    return (
+        scope is None
         and not model.callbacks
         and model.cache in (None, False)
         and model.max_concurrency is None
@@ -31,38 +62,40 @@ def is_bare(call: Call) -> bool:
     )
 
 
-def bare_answers(call: Call, hook: Hook) -> list[Generation]:
+def bare_answers(hook: Hook, model: EngineModel, argument: Any, kwargs: Mapping[str, Any]) -> list[Generation]:
     """Return the choices that a sync hook gives. Raises as `answers.run_all` does."""
-    if call.kwargs:
-        hook.check_keywords(call.kwargs)
+    if kwargs:
+        hook.check_keywords(kwargs)
     manager = CallbackManagerForLLMRun()
-    return _choices(call, hook, manager, hook.bind(call.model, call.argument, None, manager, call.kwargs))
+    return _choices(hook, model, argument, manager, hook.bind(model, argument, None, manager, kwargs))
 
 
-async def abare_answers(call: Call, hook: Hook) -> list[Generation]:
+async def abare_answers(hook: Hook, model: EngineModel, argument: Any, kwargs: Mapping[str, Any]) -> list[Generation]:
     """Return the choices that an async hook gives, on the running loop."""
-    if call.kwargs:
-        hook.check_keywords(call.kwargs)
+    if kwargs:
+        hook.check_keywords(kwargs)
     manager = AsyncCallbackManagerForLLMRun()
-    return _choices(call, hook, manager, await hook.bind(call.model, call.argument, None, manager, call.kwargs))
+    return _choices(hook, model, argument, manager, await hook.bind(model, argument, None, manager, kwargs))
 
 
-def _choices(call: Call, hook: Hook, manager: LLMRun, value: Any) -> list[Generation]:
+def _choices(hook: Hook, model: EngineModel, argument: Any, manager: LLMRun, value: Any) -> list[Generation]:
     if value.__class__ is list and value and not hook.supports.isdisjoint(GIVES_LISTS):
-        return [_answer(call, hook, manager, one) for one in value]
-    return [_answer(call, hook, manager, value)]
+        return [_answer(hook, model, argument, manager, one) for one in value]
+    return [_answer(hook, model, argument, manager, value)]
 
 
-def _answer(call: Call, hook: Hook, manager: LLMRun, value: Any) -> Generation:
+def _answer(hook: Hook, model: EngineModel, argument: Any, manager: LLMRun, value: Any) -> Generation:
     """Return one choice; what is no plain text goes through an output, as everywhere."""
-    count = counter_of(call.model)
-    prompt = lambda: text_of_input(call.argument)  # noqa: E731
+    count = counter_of(model)
+    prompt = lambda: text_of_input(argument)  # noqa: E731
     kind = value.__class__
     if kind is str:
         return Generation(value, manager.finish_reason or "stop", usage_of(manager.usage, prompt, value, count))
     if kind is Generation and value.text.__class__ is str and value.tool_calls is value.generation_info is None:
         usage = usage_of(manager.usage or value.usage, prompt, value.text, count)
         return Generation(value.text, manager.finish_reason or value.finish_reason or "stop", usage, value.logprobs)
+    call = Call(model, argument)
+    call.wants_messages = False
     output = call.new_output(hook)
     output.push(value)
     output.finish()
@@ -71,5 +104,5 @@ def _answer(call: Call, hook: Hook, manager: LLMRun, value: Any) -> Generation:
         finish=manager.finish_reason,
         prompt=prompt,
         count=count,
-        name=call.model.get_model_name,
+        name=model.get_model_name,
     )

@@ -55,9 +55,9 @@ class Call:
         """The prompt, the list of messages, the text to embed, or the images to edit."""
         self.scope = scope
         """What the call inherits; None when nobody asked for anything."""
-        self.stop = normalise_stop(stop)
+        self.stop = None if stop is None else normalise_stop(stop)
         self.include_stop = model.include_stop if include_stop is None else include_stop
-        self.max_tokens = check_max_tokens(max_tokens)
+        self.max_tokens = None if max_tokens is None else check_max_tokens(max_tokens)
         self.kwargs: Mapping[str, Any] = kwargs or {}
         """The caller's own keywords, for the hook."""
         self.wants_messages = True

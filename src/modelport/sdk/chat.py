@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from modelport.engine.answers import arun, run
 from modelport.engine.choices import arun_choices, run_choices
+from modelport.registry.providers import resolve
+from modelport.sdk.calling import given_only
 from modelport.sdk.failures import sdk_error
 from modelport.sdk.mocks import choices_of_mock, mocked_model
-from modelport.sdk.request import FOR_MOCKS, ChatRequest, target_of
+from modelport.sdk.request import FOR_MOCKS, ChatRequest, chat_request, target_of
 from modelport.sdk.stream import ChunkStream, CompletionStream
 from modelport.values.generations import Generation
 from modelport.wire.chat_response import chat_completion
@@ -54,11 +56,11 @@ def completion(
     Raises:
         ModelportError: One class per status (`status_code`), with the model's own exception as `__cause__`.
     """
-    if None in given.values():
-        given = {name: value for name, value in given.items() if value is not None}
-    if "num_retries" in given or "fallbacks" in given:
-        attempts = _attempts(model, messages, given)
-        return attempts.stream() if stream else attempts.answer()
+    if given:
+        given = given_only(given)
+        if "num_retries" in given or "fallbacks" in given:
+            attempts = _attempts(model, messages, given)
+            return attempts.stream() if stream else attempts.answer()
     request = request_of(model, messages, given)
     return CompletionStream(request, given) if stream else answer(request)
 
@@ -79,11 +81,11 @@ async def acompletion(
     model: str, messages: Sequence[Any] | None = None, *, stream: bool | None = False, **given: Any
 ) -> ChatCompletion | ChatStream:
     """Return a model's answer, or its stream, on the running loop; see `completion`."""
-    if None in given.values():
-        given = {name: value for name, value in given.items() if value is not None}
-    if "num_retries" in given or "fallbacks" in given:
-        attempts = _attempts(model, messages, given)
-        return attempts.stream() if stream else await attempts.aanswer()
+    if given:
+        given = given_only(given)
+        if "num_retries" in given or "fallbacks" in given:
+            attempts = _attempts(model, messages, given)
+            return attempts.stream() if stream else await attempts.aanswer()
     request = request_of(model, messages, given)
     return CompletionStream(request, given) if stream else await aanswer(request)
 
@@ -105,14 +107,13 @@ def request_of(model: str, messages: Sequence[Any] | None, given: Mapping[str, A
     Raises:
         ModelportError: The request is wrong, or there is no such model.
     """
-    mock = mocked_model(model, given)
-    if mock is not None:
+    if given and (mock := mocked_model(model, given)) is not None:
         own = {name: given[name] for name in given if name in FOR_MOCKS}
         own.setdefault("n", choices_of_mock(mock))
-        return ChatRequest(mock, messages or [], own)
-    target = target_of(model, given)
+        return chat_request(mock, messages or [], own)
+    target = target_of(model, given) if given else resolve(model)
     try:
-        return ChatRequest(target, messages or [], given)
+        return chat_request(target, messages or [], given)
     except Exception as error:
         # A handler that has no method for it says so by an error of its own.
         failure = sdk_error(error, target.source, name=target.model, provider=target.provider, given=given)
@@ -124,7 +125,9 @@ def request_of(model: str, messages: Sequence[Any] | None, given: Mapping[str, A
 def answer(request: ChatRequest) -> ChatCompletion:
     """Return the answer to a request."""
     try:
-        answers = [run(request.call)] if request.n == 1 else _all(run_choices([request.call], request.n))
+        answers = request.bare_answers()
+        if answers is None:
+            answers = [run(request.call)] if request.n == 1 else _all(run_choices([request.call], request.n))
     except Exception as error:
         failure = request.failure_of(error)
         if failure is error:
@@ -136,7 +139,11 @@ def answer(request: ChatRequest) -> ChatCompletion:
 async def aanswer(request: ChatRequest) -> ChatCompletion:
     """Return the answer to a request, on the running loop."""
     try:
-        answers = [await arun(request.call)] if request.n == 1 else _all(await arun_choices([request.call], request.n))
+        answers = await request.abare_answers()
+        if answers is None:
+            answers = (
+                [await arun(request.call)] if request.n == 1 else _all(await arun_choices([request.call], request.n))
+            )
     except Exception as error:
         failure = request.failure_of(error)
         if failure is error:

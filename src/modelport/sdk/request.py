@@ -5,68 +5,110 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
+
+from modelport.engine.bare import arun_bare, run_bare
 from modelport.engine.call import Call
 from modelport.engine.hooks import Hooks
 from modelport.engine.state import say_once, state_of
 from modelport.models.handler_calls import HandlerRequest
 from modelport.registry.providers import Target, resolve
 from modelport.runs.config import check_seconds
-from modelport.runs.scope import Scope, scope_of
+from modelport.runs.scope import SCOPE, Scope, scope_of
 from modelport.sdk.failures import sdk_error
 from modelport.sdk.settings import logger, settings
 from modelport.values.errors import InputError, ModelportError
+from modelport.values.generations import Generation
 
 
-class ChatRequest:
-    """Is one request for an answer: the model, the messages, and what the engine is to keep."""
+class ChatRequest(msgspec.Struct, eq=False):
+    """Is one request for an answer: the model, what it is asked, and what the engine is to keep."""
 
-    __slots__ = ("_given", "call", "model", "n", "name", "provider")
+    model: Any
+    """The model that answers."""
+    name: str
+    """The model's name."""
+    provider: str
+    """The provider's name."""
+    argument: Any
+    """What the model is asked, as it takes it."""
+    kwargs: Mapping[str, Any]
+    """The keywords that its hook gets."""
+    given: Mapping[str, Any]
+    """The caller's keywords."""
+    scope: Scope | None
+    """What the call inherits."""
+    n: int = 1
+    """How many choices are asked for."""
+    made_call: Call | None = None
+    """The engine's call, once it is made."""
 
-    def __init__(self, target: Target, messages: Sequence[Any], given: Mapping[str, Any]) -> None:
-        """Read a request.
-
-        Args:
-            target: What the name stands for.
-            messages: OpenAI's dicts, or our messages.
-            given: The caller's keywords, without those that are None.
+    @property
+    def call(self) -> Call:
+        """The engine's call; a request that the hook alone answers has none until somebody asks for it.
 
         Raises:
-            InputError: A value is wrong.
-            KeywordError: A parameter is one that the model does not take.
-            CustomLLMError: The handler has no method for it.
+            InputError: `stop` or `max_tokens` is wrong.
         """
-        self.model: Any = target.model_for("chat")
-        """The model that answers."""
-        self.name = target.model
-        """The model's name."""
-        self.provider = target.provider
-        """The provider's name."""
-        self.n = count_of(given.get("n"))
-        """How many choices are asked for."""
-        self._given = given
-        stop = given.get("stop")
-        scope = scope_in(given)
-        kwargs: Mapping[str, Any] = (
-            {"request": handler_request(target, messages, given)}
-            if target.source.is_handler
-            else own_keywords(self.model, given)
-        )
-        self.call = Call(
-            self.model,
-            self.model.argument_of(messages),
-            scope=scope,
-            stop=stop,
-            include_stop=False,
-            max_tokens=limit_in(given),
-            kwargs=kwargs,
-        )
-        """The engine's call."""
-        # What is kept for other faces has messages.
-        self.call.wants_messages = self.model.cache not in (None, False)
+        if self.made_call is None:
+            given = self.given
+            call = self.made_call = Call(
+                self.model,
+                self.argument,
+                scope=self.scope,
+                stop=given.get("stop"),
+                include_stop=False,
+                max_tokens=limit_in(given),
+                kwargs=self.kwargs,
+            )
+            # What is kept for other faces has messages.
+            call.wants_messages = self.model.cache not in (None, False)
+        return self.made_call
+
+    def bare_answers(self) -> list[Generation] | None:
+        """Return the answer when it is the hook's and nobody asks for more; else None."""
+        if self.made_call is not None:
+            return None
+        answers = run_bare(self.model, self.argument, self.kwargs, self.scope)
+        return answers if answers is None else answers[:1]
+
+    async def abare_answers(self) -> list[Generation] | None:
+        """Return the answer on the running loop when it is the hook's and nobody asks for more; else None."""
+        if self.made_call is not None:
+            return None
+        answers = await arun_bare(self.model, self.argument, self.kwargs, self.scope)
+        return answers if answers is None else answers[:1]
 
     def failure_of(self, error: Exception) -> ModelportError:
         """Return what is raised for an exception of the model's."""
-        return sdk_error(error, self.model, name=self.name, provider=self.provider, given=self._given)
+        return sdk_error(error, self.model, name=self.name, provider=self.provider, given=self.given)
+
+
+def chat_request(target: Target, messages: Sequence[Any], given: Mapping[str, Any]) -> ChatRequest:
+    """Read a request.
+
+    Args:
+        target: What the name stands for.
+        messages: OpenAI's dicts, or our messages.
+        given: The caller's keywords, without those that are None.
+
+    Raises:
+        InputError: A value is wrong.
+        KeywordError: A parameter is one that the model does not take.
+        CustomLLMError: The handler has no method for it.
+    """
+    source, name = target.source, target.model
+    model: Any = source.model_for("chat", name, api_key=target.api_key, api_base=target.api_base)
+    # Most callers give nothing else: there is nothing to read, then.
+    n = count_of(given.get("n")) if given else 1
+    scope = scope_in(given) if given else SCOPE.get()
+    kwargs: Mapping[str, Any] = (
+        {"request": handler_request(target, messages, given)} if source.is_handler else own_keywords(model, given)
+    )
+    request = ChatRequest(model, name, target.provider, model.argument_of(messages), kwargs, given, scope, n)
+    if given:
+        _ = request.call  # what is wrong is said now
+    return request
 
 
 _FRAMEWORKS = frozenset({
@@ -188,6 +230,8 @@ def handler_request(
         given: The caller's keywords.
         also: Keywords of the framework that are the handler's too.
     """
+    if not given:
+        return HandlerRequest(target.model, {}, messages, target.api_key, target.api_base)
     shared = (*_ALSO_FOR_HANDLERS, *also)
     params = {name: value for name, value in given.items() if name not in _FRAMEWORKS or name in shared}
     return HandlerRequest(

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from modelport.engine.model import EngineModel
     from modelport.runs.scope import Scope
 
+_UNHEARD = CallbackManagerForLLMRun()
+"""Stands in for a manager that no hook sees."""
 
-def run_bare(
-    model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope: Scope | None
-) -> list[Generation] | None:
+
+def run_bare(model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope: Scope | None) -> Generation | None:
     """Answer as a call with nothing but these would, texts as texts; None when that takes more than the hook.
 
     Raises as `answers.run_all` does.
@@ -31,17 +32,17 @@ def run_bare(
     hook = type(model).__modelport_hooks__.bare_answer
     if hook is None or not _is_alone(model, scope):
         return None
-    return bare_answers(hook, model, argument, kwargs)
+    return bare_answers(hook, model, argument, kwargs)[0]
 
 
 async def arun_bare(
     model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope: Scope | None
-) -> list[Generation] | None:
+) -> Generation | None:
     """Answer on the running loop, as `run_bare` does."""
     hook = type(model).__modelport_hooks__.bare_async_answer
     if hook is None or not _is_alone(model, scope):
         return None
-    return await abare_answers(hook, model, argument, kwargs)
+    return (await abare_answers(hook, model, argument, kwargs))[0]
 
 
 def is_bare(call: Call) -> bool:
@@ -66,20 +67,26 @@ def bare_answers(hook: Hook, model: EngineModel, argument: Any, kwargs: Mapping[
     """Return the choices that a sync hook gives. Raises as `answers.run_all` does."""
     if kwargs:
         hook.check_keywords(kwargs)
-    manager = CallbackManagerForLLMRun()
-    return _choices(hook, model, argument, manager, hook.bind(model, argument, None, manager, kwargs))
+    manager = CallbackManagerForLLMRun() if hook.takes_manager else _UNHEARD
+    value = hook.bind(model, argument, None, manager, kwargs)
+    if value.__class__ is list:
+        return _choices(hook, model, argument, manager, value)
+    return [_answer(hook, model, argument, manager, value)]
 
 
 async def abare_answers(hook: Hook, model: EngineModel, argument: Any, kwargs: Mapping[str, Any]) -> list[Generation]:
     """Return the choices that an async hook gives, on the running loop."""
     if kwargs:
         hook.check_keywords(kwargs)
-    manager = AsyncCallbackManagerForLLMRun()
-    return _choices(hook, model, argument, manager, await hook.bind(model, argument, None, manager, kwargs))
+    manager = AsyncCallbackManagerForLLMRun() if hook.takes_manager else _UNHEARD
+    value = await hook.bind(model, argument, None, manager, kwargs)
+    if value.__class__ is list:
+        return _choices(hook, model, argument, manager, value)
+    return [_answer(hook, model, argument, manager, value)]
 
 
-def _choices(hook: Hook, model: EngineModel, argument: Any, manager: LLMRun, value: Any) -> list[Generation]:
-    if value.__class__ is list and value and not hook.supports.isdisjoint(GIVES_LISTS):
+def _choices(hook: Hook, model: EngineModel, argument: Any, manager: LLMRun, value: list[Any]) -> list[Generation]:
+    if value and not hook.supports.isdisjoint(GIVES_LISTS):
         return [_answer(hook, model, argument, manager, one) for one in value]
     return [_answer(hook, model, argument, manager, value)]
 

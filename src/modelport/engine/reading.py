@@ -132,6 +132,8 @@ def text_of_input(argument: Any) -> str:
     """Return a prompt, or the texts of messages joined, as token counting sees them."""
     if isinstance(argument, str):
         return argument
+    if len(argument) == 1 and (content := argument[0].content).__class__ is str:
+        return content
     return "\n".join(
         [content if (content := message.content).__class__ is str else text_of(content) for message in argument]
     )

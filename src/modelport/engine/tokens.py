@@ -110,7 +110,11 @@ def usage_of(given: Usage | None, prompt: Callable[[], str], text: str, count: C
             return given
         if given.prompt_tokens == given.completion_tokens == 0:
             return given
+    if given is count is None:  # most models say nothing of tokens
+        prompt_tokens, completion_tokens = estimate_tokens(prompt()), estimate_tokens(text)
+        return Usage(prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, True)
     counted = count or estimate_tokens
-    prompt_tokens = (given.prompt_tokens if given is not None else 0) or counted(prompt())
-    completion_tokens = (given.completion_tokens if given is not None else 0) or (counted(text) if text else 0)
-    return Usage(prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, count is None)
+    known = given or Usage()
+    prompt_tokens = known.prompt_tokens or counted(prompt())
+    completion_tokens = known.completion_tokens or (counted(text) if text else 0)
+    return Usage(prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, estimated=count is None)

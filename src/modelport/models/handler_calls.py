@@ -12,11 +12,11 @@ from typing_extensions import override
 from modelport.models.handler import HANDLER_METHODS, CustomLLM
 from modelport.values.messages import Message
 from modelport.values.prompt_values import message_to_dict
+from modelport.values.usage import Usage
 from modelport.wire.completion import (
     ChatCompletion,
     completion_of_text,
     new_completion_id,
-    new_usage,
     now_seconds,
 )
 from modelport.wire.embedding_response import EmbeddingResponse
@@ -73,11 +73,14 @@ def print_nothing(*args: Any, **kwargs: Any) -> None:
     """Print nothing: a handler's `print_verbose`."""
 
 
+_NO_TOKENS = Usage()
+
+
 def fresh_completion() -> ChatCompletion:
     """Return a chat completion to be filled: one choice without content, and no tokens."""
     return completion_of_text(
         None,
-        new_usage(0, 0, 0),
+        _NO_TOKENS,
         completion_id=new_completion_id(),
         created=now_seconds(),
         model=None,

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
+from msgspec.structs import astuple
 from typing_extensions import override
 
 from modelport.engine.closing import aclose_quietly, close_quietly
@@ -47,20 +48,20 @@ def answer_of(value: Any, label: str) -> Any:
 
 def _plain_answer(value: ChatCompletion) -> Generation | None:
     """Return the answer of a chat completion that is one choice of nothing but text, as most are; None of any other."""
-    if len(value.choices) != 1:
+    choices = value.choices
+    if len(choices) != 1 or (choice := choices[0]).__class__ is not Choice:
         return None
-    choice = value.choices[0]
-    if choice.__class__ is not Choice or (message := choice.message).__class__ is not ResponseMessage:
+    message = choice.message
+    if message.__class__ is not ResponseMessage or message.__dict__:
         return None
-    text: Any = message.content
-    if text.__class__ is not str or vars(message) or message.refusal or message.reasoning_content:
-        return None
-    if message.tool_calls or message.function_call:
+    _, content, refusal, reasoning, tool_calls, function_call = astuple(message)  # faster than one by one
+    if content.__class__ is not str or refusal or reasoning or tool_calls or function_call:
         return None
     usage: Any = value.usage
     if usage.__class__ is CompletionUsage and not usage.total_tokens:
         usage = None  # as it was given: nobody counted
-    return Generation(text, choice.finish_reason, usage_from(usage), choice.logprobs)
+    known = None if usage is None else usage_from(usage)
+    return Generation(content, choice.finish_reason, known, choice.logprobs)
 
 
 def is_one_chunk(value: Any) -> bool:

@@ -83,7 +83,7 @@ class HandlerModel(OfHandler, ChatModel):
         params = self.params_of(request, kwargs, stop)
         if stop is None and "stop" in params:
             del params["stop"]  # a handler that said it cannot stop is called again without
-        arguments = chat_arguments(method, messages, request or NO_REQUEST, params, is_async=name.startswith("a"))
+        arguments = chat_arguments(method, messages, request or NO_REQUEST, params, is_async=name[0] == "a")
         return method.call(self.handler, arguments), method.label
 
 

@@ -127,7 +127,8 @@ def _look_for(name: str) -> Provider | None:
     for find in sources():
         found = find(name)
         if found is not None:
-            return _provider_of_found(found)
+            known = _found.get(id(found))  # nearly always there
+            return known[1] if known is not None and known[0] is found else _provider_of_found(found)
     entry = _entry_points().get(name)
     if entry is not None:
         try:

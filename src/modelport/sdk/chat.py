@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from modelport.engine.answers import arun, run
+from modelport.engine.bare import arun_bare, run_bare
 from modelport.engine.choices import arun_choices, run_choices
 from modelport.registry.providers import resolve
 from modelport.sdk.calling import given_only
@@ -125,9 +126,14 @@ def request_of(model: str, messages: Sequence[Any] | None, given: Mapping[str, A
 def answer(request: ChatRequest) -> ChatCompletion:
     """Return the answer to a request."""
     try:
-        answers = request.bare_answers()
-        if answers is None:
-            answers = [run(request.call)] if request.n == 1 else _all(run_choices([request.call], request.n))
+        # Most callers give nothing else: then the hook alone may be enough.
+        bare = None if request.given else run_bare(request.model, request.argument, request.kwargs, request.scope)
+        if bare is not None:
+            answers = [bare]
+        elif request.n == 1:
+            answers = [run(request.call)]
+        else:
+            answers = _all(run_choices([request.call], request.n))
     except Exception as error:
         failure = request.failure_of(error)
         if failure is error:
@@ -139,11 +145,15 @@ def answer(request: ChatRequest) -> ChatCompletion:
 async def aanswer(request: ChatRequest) -> ChatCompletion:
     """Return the answer to a request, on the running loop."""
     try:
-        answers = await request.abare_answers()
-        if answers is None:
-            answers = (
-                [await arun(request.call)] if request.n == 1 else _all(await arun_choices([request.call], request.n))
-            )
+        bare = (
+            None if request.given else await arun_bare(request.model, request.argument, request.kwargs, request.scope)
+        )
+        if bare is not None:
+            answers = [bare]
+        elif request.n == 1:
+            answers = [await arun(request.call)]
+        else:
+            answers = _all(await arun_choices([request.call], request.n))
     except Exception as error:
         failure = request.failure_of(error)
         if failure is error:

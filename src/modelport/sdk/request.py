@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import msgspec
 
-from modelport.engine.bare import arun_bare, run_bare
 from modelport.engine.call import Call
 from modelport.engine.hooks import Hooks
 from modelport.engine.state import say_once, state_of
@@ -18,7 +17,6 @@ from modelport.runs.scope import SCOPE, Scope, scope_of
 from modelport.sdk.failures import sdk_error
 from modelport.sdk.settings import logger, settings
 from modelport.values.errors import InputError, ModelportError
-from modelport.values.generations import Generation
 
 
 class ChatRequest(msgspec.Struct, eq=False):
@@ -65,20 +63,6 @@ class ChatRequest(msgspec.Struct, eq=False):
             call.wants_messages = self.model.cache not in (None, False)
         return self.made_call
 
-    def bare_answers(self) -> list[Generation] | None:
-        """Return the answer when it is the hook's and nobody asks for more; else None."""
-        if self.made_call is not None:
-            return None
-        answers = run_bare(self.model, self.argument, self.kwargs, self.scope)
-        return answers if answers is None else answers[:1]
-
-    async def abare_answers(self) -> list[Generation] | None:
-        """Return the answer on the running loop when it is the hook's and nobody asks for more; else None."""
-        if self.made_call is not None:
-            return None
-        answers = await arun_bare(self.model, self.argument, self.kwargs, self.scope)
-        return answers if answers is None else answers[:1]
-
     def failure_of(self, error: Exception) -> ModelportError:
         """Return what is raised for an exception of the model's."""
         return sdk_error(error, self.model, name=self.name, provider=self.provider, given=self.given)
@@ -103,7 +87,11 @@ def chat_request(target: Target, messages: Sequence[Any], given: Mapping[str, An
     n = count_of(given.get("n")) if given else 1
     scope = scope_in(given) if given else SCOPE.get()
     kwargs: Mapping[str, Any] = (
-        {"request": handler_request(target, messages, given)} if source.is_handler else own_keywords(model, given)
+        {"request": handler_request(target, messages, given)}
+        if source.is_handler
+        else own_keywords(model, given)
+        if given
+        else {}
     )
     request = ChatRequest(model, name, target.provider, model.argument_of(messages), kwargs, given, scope, n)
     if given:

@@ -13,7 +13,6 @@ from modelport.wire.completion import (
     ToolCall,
     completion_of_text,
     new_completion_id,
-    new_usage,
 )
 from modelport.wire.finish import FINISH_REASONS, wire_finish_reason, wire_logprobs, wire_usage
 from modelport.wire.objects import plain
@@ -41,7 +40,7 @@ def chat_completion(answers: Sequence[Generation], *, completion_id: str, create
         # Most answers are one text; this is the same as below, without looking for what they do not have.
         return completion_of_text(
             first.text,
-            new_usage(used.prompt_tokens, used.completion_tokens, used.total_tokens),
+            used,
             completion_id=completion_id,
             created=created,
             model=model,

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from modelport.values.usage import Usage
 from modelport.wire.objects import WireObject, always
 
 _IDS_AT_ONCE = 256
@@ -133,13 +134,8 @@ _MESSAGE, _CHOICE, _USAGE = ResponseMessage(), Choice(), CompletionUsage()
 _COMPLETION = ChatCompletion(id="", created=0, choices=[])
 
 
-def new_usage(prompt_tokens: int, completion_tokens: int, total_tokens: int) -> CompletionUsage:
-    """Return counts of tokens, the fast way."""
-    return replace(_USAGE, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, total_tokens=total_tokens)
-
-
 def completion_of_text(
-    text: str | None, usage: CompletionUsage, *, completion_id: str, created: int, model: str | None, finish_reason: str
+    text: str | None, usage: Usage, *, completion_id: str, created: int, model: str | None, finish_reason: str
 ) -> ChatCompletion:
     """Return a chat completion with one choice and nothing but a text in it, the fast way.
 
@@ -151,5 +147,11 @@ def completion_of_text(
         model: The name that the client asked for.
         finish_reason: Why it ended, in OpenAI's words.
     """
+    counts = replace(
+        _USAGE,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+    )
     choice = replace(_CHOICE, message=replace(_MESSAGE, content=text), finish_reason=finish_reason)
-    return replace(_COMPLETION, id=completion_id, created=created, model=model, choices=[choice], usage=usage)
+    return replace(_COMPLETION, id=completion_id, created=created, model=model, choices=[choice], usage=counts)

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from modelport.values.usage import Usage
-from modelport.wire.completion import CompletionUsage, new_usage
+from modelport.wire.completion import CompletionUsage
+from modelport.wire.objects import plain
+
+_new_usage = plain(CompletionUsage)
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 """The reasons that OpenAI's schema allows."""
@@ -43,7 +46,7 @@ def wire_usage(usages: Sequence[Usage | None]) -> CompletionUsage:
         prompt = max([usage.prompt_tokens for usage in given], default=0)
         completion = sum([usage.completion_tokens for usage in given])
         total = given[0].total_tokens if len(given) == 1 else prompt + completion
-    return new_usage(prompt, completion, total)
+    return _new_usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
 
 
 def wire_logprobs(logprobs: Any) -> Any:

@@ -35,7 +35,8 @@ def providers_in(entries: Any) -> list[str]:
 
 def _handler_in(entries: Any, provider: str) -> Any | None:
     found = None
-    for place, entry in enumerate(_checked(entries)):
+    entries = entries if entries.__class__ is list else _checked(entries)
+    for place, entry in enumerate(entries):
         # The whole map is read at every call, for nobody tells when it changes: entries as most are take the short way.
         if (
             entry.__class__ is not dict

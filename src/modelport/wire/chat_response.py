@@ -36,7 +36,14 @@ def chat_completion(answers: Sequence[Generation], *, completion_id: str, create
         model: The name that the client asked for.
     """
     first = answers[0]
-    if len(answers) == 1 and _is_plain(first) and (used := first.usage) is not None:
+    if (
+        len(answers) == 1
+        and first.__class__ is Generation
+        and first.logprobs is None
+        and not first.tool_calls
+        and first.finish_reason in FINISH_REASONS
+        and (used := first.usage) is not None
+    ):
         # Most answers are one text; this is the same as below, without looking for what they do not have.
         return completion_of_text(
             first.text,
@@ -53,16 +60,6 @@ def chat_completion(answers: Sequence[Generation], *, completion_id: str, create
         model=model,
         choices=[_choice(index, answer) for index, answer in enumerate(answers)],
         usage=wire_usage([answer.usage for answer in answers]),
-    )
-
-
-def _is_plain(answer: Generation) -> bool:
-    """Tell whether an answer is a text that ended in one of OpenAI's ways, and nothing else."""
-    return (
-        answer.__class__ is Generation
-        and answer.logprobs is None
-        and not answer.tool_calls
-        and answer.finish_reason in FINISH_REASONS
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from modelport.values.generations import Generation
 from modelport.values.usage import Usage
 from modelport.wire.chat_response import chat_completion, new_completion_id
-from modelport.wire.completion import ChatCompletion, Choice
+from modelport.wire.completion import ChatCompletion, Choice, CompletionUsage
 from modelport.wire.json_text import encode_json
 
 
@@ -91,7 +92,41 @@ def test_logprobs_have_both_keys_that_openai_requires() -> None:
 
 
 def test_ids_differ() -> None:
-    assert len({new_completion_id() for _ in range(100)}) == 100
+    # Random numbers are drawn for many ids at once.
+    assert len({new_completion_id() for _ in range(1000)}) == 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_gives_other_ids_than_its_parent() -> None:
+    new_completion_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, new_completion_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        theirs = pipe.read()
+    ours = {new_completion_id() for _ in range(1000)}
+    assert len(theirs) == len(min(ours))
+    assert theirs not in ours
+
+
+def test_what_is_written_into_one_answer_is_in_no_other_one() -> None:
+    one, other = (
+        chat_completion([Generation("hi", "stop", Usage(1, 2, 3))], completion_id="1", created=5, model="m")
+        for _ in range(2)
+    )
+    one.choices[0].message["note"] = "mine"
+    one.choices[0].message.content = None
+    one.choices.append(Choice())
+    one["usage"]["prompt_tokens"] = 9
+    assert other.choices[0].message.content == "hi"
+    assert len(other.choices) == 1
+    assert "note" not in other.choices[0].message
+    assert other.usage == CompletionUsage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
 
 
 def test_objects_read_and_write_by_item_too() -> None:

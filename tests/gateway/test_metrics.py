@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from modelport.gateway.metric_snapshots import SnapshotFolder
+from modelport.gateway.metric_snapshots import Snapshot, SnapshotFolder
 from modelport.gateway.metrics import Metrics
 from modelport.gateway.model_metrics import ModelMetrics
 from modelport.gateway.record import RequestRecord
@@ -269,7 +269,7 @@ async def test_a_worker_goes_on_counting_where_its_predecessor_died(tmp_path: Pa
         assert value(samples, "modelport_time_to_first_token_seconds_count") == 3
         assert value(samples, "modelport_num_requests_running") == 0
     assert value(await scrape(third), "modelport_request_success_total") == 3
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(os.listdir(tmp_path)) == 2
 
 
 async def test_what_a_scrape_has_shown_is_not_lost_when_its_worker_dies_right_after(tmp_path: Path) -> None:
@@ -306,12 +306,20 @@ async def test_a_worker_shows_its_counts_by_itself_until_it_is_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("modelport.gateway.metrics.PUBLISH_SECONDS", 0.001)
-    metrics, reader = worker(tmp_path, 0), SnapshotFolder(tmp_path, 1)
+    loop, shown = asyncio.get_running_loop(), asyncio.Event()
+
+    class Watched(SnapshotFolder):
+        def publish(self, snapshot: Snapshot, age: int) -> None:
+            super().publish(snapshot, age)
+            if [one for one in SnapshotFolder(tmp_path, 1).siblings() if any(m.succeeded for m in one.models)]:
+                loop.call_soon_threadsafe(shown.set)
+
+    metrics = Metrics(Watched(tmp_path, 0))
+    metrics.for_model("m", "d")
     publishing = asyncio.create_task(metrics.keep_publishing())
     run_one(metrics.for_model("m", "d"))
     async with asyncio.timeout(10):
-        while not any(counts.succeeded for snapshot in reader.siblings() for counts in snapshot.models):
-            await asyncio.sleep(0.001)
+        await shown.wait()
     publishing.cancel()
     await asyncio.wait([publishing])
     assert publishing.cancelled()

@@ -47,6 +47,7 @@ def record(**fields: Any) -> RequestRecord:
 
 def run_one(counted: ModelMetrics, **fields: Any) -> None:
     counted.started()
+    counted.left()
     counted.finished(record(**fields))
 
 
@@ -91,8 +92,10 @@ async def test_running_and_waiting_are_told_apart() -> None:
     counted = metrics.for_model("m", "d", waiting=lambda: 2)
     for _ in range(3):
         counted.started()
+    counted.left()
     samples = await scrape(metrics)
-    assert value(samples, "modelport_num_requests_running") == 1
+    assert metrics.in_flight == 4
+    assert value(samples, "modelport_num_requests_running") == 2
     assert value(samples, "modelport_num_requests_waiting") == 2
 
 
@@ -128,6 +131,7 @@ async def test_an_attempt_that_another_follows_is_no_failed_request() -> None:
     metrics = Metrics()
     first, second = metrics.for_model("m", "d"), metrics.for_model("m", "e")
     first.started()
+    first.left()
     first.attempt_failed("server_error", 500)
     run_one(second)
     samples = await scrape(metrics)
@@ -142,6 +146,7 @@ async def test_tokens_that_are_written_together_have_one_gap() -> None:
     counted = metrics.for_model("m", "d")
     counted.gap(0.02, 4)
     counted.gap(90.0, 1)
+    counted.gap(5.0, 0)
     samples = await scrape(metrics)
     between = "modelport_inter_token_latency_seconds"
     assert value(samples, f"{between}_count") == 5
@@ -151,6 +156,25 @@ async def test_tokens_that_are_written_together_have_one_gap() -> None:
     assert value(samples, f"{between}_bucket", le="0.025") == 4
     assert value(samples, f"{between}_bucket", le="80.0") == 4
     assert value(samples, f"{between}_bucket", le="+Inf") == 5
+
+
+async def test_a_record_counts_for_its_endpoint_and_for_the_deployment_that_it_came_to() -> None:
+    metrics = Metrics()
+    metrics.for_model("m", "d", waiting=lambda: 3)
+    for fields in (
+        {"model": "m", "deployment": "d"},
+        {"model": "m", "status": 403, "error_type": "permission_error"},
+        {"status": 401, "error_type": "authentication_error"},
+    ):
+        metrics.finished(record(**fields))
+    samples = await scrape(metrics)
+    for status in ("200", "403", "401"):
+        assert value(samples, "modelport_http_requests_total", endpoint="/chat/completions", status=status) == 1
+    refused = {"deployment": "", "error_type": "permission_error", "status": "403"}
+    assert value(samples, "modelport_request_success_total") == 1
+    assert value(samples, "modelport_request_errors_total", **refused) == 1
+    assert value(samples, "modelport_num_requests_waiting") == 3
+    assert not [labels for name, labels in samples if ("error_type", "authentication_error") in labels]
 
 
 async def test_answers_without_a_model_count_by_endpoint_and_invented_paths_as_one() -> None:
@@ -225,7 +249,7 @@ async def test_a_scrape_of_any_worker_shows_the_sum_of_all(tmp_path: Path) -> No
     }
     assert value(samples, "modelport_request_success_total") == 2
     assert value(samples, "modelport_request_success_total", model="only two has it") == 0
-    assert value(samples, "modelport_num_requests_running") == 2
+    assert value(samples, "modelport_num_requests_running") == 4
     assert value(samples, "modelport_num_requests_waiting") == 2
     assert value(samples, "modelport_request_errors_total", error_type="server_error", status="500") == 2
     assert value(samples, "modelport_time_to_first_token_seconds_bucket", le="0.04") == 1

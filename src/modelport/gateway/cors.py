@@ -21,6 +21,8 @@ EXPOSED_HEADERS = (
     "x-ratelimit-reset-tokens",
 )
 """The headers of an answer that a page's script may read: those that SDKs obey and show."""
+METHODS = ("GET", "POST")
+"""What is answered anywhere; browsers take HEAD and OPTIONS for granted."""
 LONGEST_HEADER_LIST = 4096
 """A longer list of asked-for headers is not allowed."""
 
@@ -76,7 +78,7 @@ class Cors:
             return self._for_any
         return self._for_listed.get(origin, self._for_others) if origin is not None else self._for_others
 
-    def preflight(self, headers: Mapping[bytes, bytes], methods: Iterable[str]) -> RawHeaders | None:
+    def preflight(self, headers: Mapping[bytes, bytes], methods: Iterable[str] = METHODS) -> RawHeaders | None:
         """Return the headers of the answer to a browser that asks before it calls; None when `OPTIONS` is no such.
 
         The answer is a 204 whether the origin may call or not, and needs no key: a browser sends none.

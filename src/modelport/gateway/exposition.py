@@ -117,7 +117,7 @@ class SnapshotCollector(Collector):
         yield answers
 
 
-def exposition(snapshot: Snapshot, accept: str = "", *, with_process: bool) -> tuple[bytes, str]:
+def exposition(snapshot: Snapshot, accept: str | None, *, with_process: bool) -> tuple[bytes, str]:
     """Return the text of a snapshot and its content type.
 
     Args:
@@ -132,7 +132,7 @@ def exposition(snapshot: Snapshot, accept: str = "", *, with_process: bool) -> t
     if with_process:
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = choose_encoder(accept or "")
     return encode(registry), content_type
 
 

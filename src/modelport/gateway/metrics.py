@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from modelport.gateway.metric_snapshots import AnswerKey, Snapshot, SnapshotFolder, merged
 from modelport.gateway.model_metrics import ModelMetrics
+from modelport.gateway.record import RequestRecord
 
 ENDPOINTS = frozenset(
     {
@@ -64,8 +65,26 @@ class Metrics:
         found.waiting = waiting
         return found
 
+    def finished(self, record: RequestRecord) -> None:
+        """Count a request that is over, whatever became of it."""
+        self.answered(record.endpoint, record.status)
+        if record.model is not None:
+            key = (record.model, record.deployment or "")
+            counted = self._models.get(key)
+            if counted is None:
+                counted = self._models[key] = ModelMetrics(*key)
+            counted.finished(record)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests models work on, or that wait for one, in this process."""
+        return sum(
+            counted.running + (counted.waiting() if counted.waiting is not None else 0)
+            for counted in self._models.values()
+        )
+
     def answered(self, endpoint: str, status: int) -> None:
-        """Count one answer, with a model or without.
+        """Count one answer that has no record: to requests for health, models, documents.
 
         Args:
             endpoint: The path without `/v1`, of a model `/models/{id}`; one that is not in `ENDPOINTS` counts as other.
@@ -81,8 +100,11 @@ class Metrics:
         own = Snapshot(os.getpid(), models, dict(self._answers))
         return own if self._shared is None else self._shared.with_inherited(own)
 
-    async def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the text of `/metrics` and its content type: Prometheus's, or OpenMetrics when `accept` wants it."""
+    async def exposition(self, accept: str | None = None) -> tuple[bytes, str]:
+        """Return the text of `/metrics` and its content type: Prometheus's, or OpenMetrics when `accept` wants it.
+
+        A thread makes the text: many models have thousands of lines.
+        """
         from modelport.gateway.exposition import exposition
 
         snapshot = self.snapshot()
@@ -108,7 +130,7 @@ class Metrics:
         return self._snapshots_taken
 
     @staticmethod
-    def _shared_exposition(shared: SnapshotFolder, own: Snapshot, age: int, accept: str) -> tuple[bytes, str]:
+    def _shared_exposition(shared: SnapshotFolder, own: Snapshot, age: int, accept: str | None) -> tuple[bytes, str]:
         from modelport.gateway.exposition import exposition
 
         # Shown first: should this worker die now, the next scrape must not see less than this one.

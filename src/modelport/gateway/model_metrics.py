@@ -36,13 +36,13 @@ class ModelMetrics:
         "_gap_bounds",
         "_gap_counts",
         "_generation_tokens",
-        "_in_flight",
         "_prompt_tokens",
         "_queue",
         "_succeeded",
         "_whole",
         "deployment",
         "model",
+        "running",
         "waiting",
     )
 
@@ -53,7 +53,8 @@ class ModelMetrics:
         """Which of its deployments; empty for requests that came to none."""
         self.waiting = waiting
         """Says how many requests wait for a place; None: none ever waits."""
-        self._in_flight = 0
+        self.running = 0
+        """How many requests the model works on now."""
         self._succeeded = 0
         self._prompt_tokens = 0
         self._generation_tokens = 0
@@ -68,12 +69,15 @@ class ModelMetrics:
         self._gap_counts = self._between_tokens.counts
 
     def started(self) -> None:
-        """Note that a request was sent this way, before it waits for a place."""
-        self._in_flight += 1
+        """Note that a request got its place at the model."""
+        self.running += 1
+
+    def left(self) -> None:
+        """Note that a request gave its place back."""
+        self.running -= 1
 
     def attempt_failed(self, error_type: str | None, status: int) -> None:
-        """Note that a request that had started here goes on elsewhere, or is tried here again, after a failure."""
-        self._in_flight -= 1
+        """Note that a request goes on elsewhere, or is tried here again, after it failed here."""
         key = _error_key(error_type, status)
         self._failed_attempts[key] = self._failed_attempts.get(key, 0) + 1
 
@@ -82,8 +86,10 @@ class ModelMetrics:
 
         Args:
             seconds: The time since the last write; 0 for tokens that came together with the very first one.
-            tokens: How many, at least 1; a stream's first token is none of them: it has its own histogram.
+            tokens: How many; a stream's first token is none of them: it has its own histogram.
         """
+        if tokens <= 0:
+            return
         counts = self._gap_counts
         counts[bisect_left(self._gap_bounds, seconds)] += 1
         if tokens > 1:
@@ -91,12 +97,11 @@ class ModelMetrics:
         self._between_tokens.sum_seconds += seconds
 
     def finished(self, record: RequestRecord) -> None:
-        """Note how a request that had started here ended.
+        """Note how a request ended that this deployment was the last to have.
 
         The times are those of requests that went well: a burst of quick refusals must not look like speed. The first
         token counts whenever there was one, the queue also when it was for nothing.
         """
-        self._in_flight -= 1
         self._prompt_tokens += record.prompt_tokens
         self._generation_tokens += record.completion_tokens
         started = record.started
@@ -114,12 +119,11 @@ class ModelMetrics:
 
     def counts(self) -> ModelCounts:
         """Return all numbers as they are now."""
-        waiting = self.waiting() if self.waiting is not None else 0
         return ModelCounts(
             self.model,
             self.deployment,
-            running=max(0, self._in_flight - waiting),
-            waiting=waiting,
+            running=self.running,
+            waiting=self.waiting() if self.waiting is not None else 0,
             succeeded=self._succeeded,
             prompt_tokens=self._prompt_tokens,
             generation_tokens=self._generation_tokens,

@@ -69,7 +69,7 @@ class _ResponseFormat(msgspec.Struct):
     type: str
 
 
-class _Body(msgspec.Struct):
+class ChatBody(msgspec.Struct):
     """Says what type and bounds the known fields have; the schema is OpenAI's `CreateChatCompletionRequest`."""
 
     model: Text
@@ -130,7 +130,7 @@ def decode_chat_request(raw: bytes) -> ChatRequest:
         InputError: The body is no JSON object, or a field is missing, of the wrong type or out of bounds.
     """
     body = given_fields(decode_object(raw))
-    known = checked(body, _Body)
+    known = checked(body, ChatBody)
     _check_messages(known.messages)
     return ChatRequest(
         model=known.model,

@@ -18,7 +18,7 @@ EncodingFormat = Literal["float", "base64"]
 """How a vector is written: as numbers, or as the base64 of its little-endian float32 bytes."""
 
 
-class _Body(msgspec.Struct):
+class EmbeddingBody(msgspec.Struct):
     """Says what type and bounds the known fields have; the schema is OpenAI's `CreateEmbeddingRequest`."""
 
     model: Text
@@ -53,7 +53,7 @@ def decode_embedding_request(raw: bytes) -> EmbeddingRequest:
         InputError: The body is no JSON object, or a field is missing, of the wrong type or out of bounds.
     """
     body = given_fields(decode_object(raw))
-    known = checked(body, _Body)
+    known = checked(body, EmbeddingBody)
     return EmbeddingRequest(
         model=known.model,
         inputs=input_list(known.input, "input"),

@@ -22,7 +22,7 @@ ImageFormat = Literal["url", "b64_json"]
 """How an image comes: as an address, or as base64 of its bytes."""
 
 
-class _Body(msgspec.Struct):
+class ImageBody(msgspec.Struct):
     """Says what type and bounds the known fields have; the schema is OpenAI's `CreateImageRequest`."""
 
     model: Text
@@ -94,7 +94,7 @@ def image_edit_fields(request: ImageRequest) -> dict[str, str]:
 
 
 def _request(body: dict[str, Any]) -> ImageRequest:
-    known = checked(body, _Body)
+    known = checked(body, ImageBody)
     if known.stream:
         raise InputError("'stream': images are not streamed; leave it out", param="stream")
     return ImageRequest(

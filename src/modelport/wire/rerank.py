@@ -24,7 +24,9 @@ Document = str | dict[str, Any]
 """A text, or a dict whose `text` is ranked."""
 
 
-class _Body(msgspec.Struct):
+class RerankBody(msgspec.Struct):
+    """Says what type and bounds the known fields have; Cohere, Jina and LiteLLM agree on these."""
+
     model: Text
     query: str
     documents: Annotated[list[Document], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
@@ -92,7 +94,7 @@ def decode_rerank_request(raw: bytes) -> RerankRequest:
         InputError: The body is no JSON object, or a field is missing, of the wrong type or out of bounds.
     """
     body = given_fields(decode_object(raw))
-    known = checked(body, _Body)
+    known = checked(body, RerankBody)
     for position, document in enumerate(known.documents):
         if isinstance(document, dict) and not isinstance(document.get("text"), str):
             param = f"documents[{position}].text"

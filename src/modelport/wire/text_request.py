@@ -28,7 +28,7 @@ from modelport.wire.request_fields import (
 )
 
 
-class _Body(msgspec.Struct):
+class TextBody(msgspec.Struct):
     """Says what type and bounds the known fields have; the schema is OpenAI's `CreateCompletionRequest`."""
 
     model: Text
@@ -89,7 +89,7 @@ def decode_text_request(raw: bytes) -> TextRequest:
             the best of more answers than it wants.
     """
     body = given_fields(decode_object(raw))
-    known = checked(body, _Body)
+    known = checked(body, TextBody)
     if known.best_of is not None and known.best_of != known.n:
         raise InputError(
             f"'best_of': answers are not ranked here; leave it out or let it be n ({known.n}), got {known.best_of}",

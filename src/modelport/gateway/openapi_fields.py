@@ -13,7 +13,7 @@ _TEXTS = {
     "input": "The texts, or the token ids of texts, that become one vector each.",
     "logit_bias": "What is added to the logits of tokens, by token id.",
     "logprobs": "Whether each token comes with its log probability.",
-    "max_completion_tokens": "The longest answer, in tokens; goes before `max_tokens`.",
+    "max_completion_tokens": "The longest answer, in tokens; wins over the older `max_tokens`.",
     "max_tokens": "The longest answer, in tokens.",
     "messages": "The conversation so far.",
     "metadata": "Notes of the caller's own.",

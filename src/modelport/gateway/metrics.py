@@ -105,12 +105,7 @@ class Metrics:
 
         A thread makes the text: many models have thousands of lines.
         """
-        from modelport.gateway.exposition import exposition
-
-        snapshot = self.snapshot()
-        if self._shared is None:
-            return await asyncio.to_thread(exposition, snapshot, accept, with_process=True)
-        return await asyncio.to_thread(self._shared_exposition, self._shared, snapshot, self._next_age(), accept)
+        return await asyncio.to_thread(_text_of, self.snapshot(), accept, self._shared, self._next_age())
 
     def publish(self) -> None:
         """Show the other workers what this one counts, at once: before it ends."""
@@ -129,10 +124,12 @@ class Metrics:
         self._snapshots_taken += 1
         return self._snapshots_taken
 
-    @staticmethod
-    def _shared_exposition(shared: SnapshotFolder, own: Snapshot, age: int, accept: str | None) -> tuple[bytes, str]:
-        from modelport.gateway.exposition import exposition
 
-        # Shown first: should this worker die now, the next scrape must not see less than this one.
-        shared.publish(own, age)
-        return exposition(merged([own, *shared.siblings()]), accept, with_process=False)
+def _text_of(own: Snapshot, accept: str | None, shared: SnapshotFolder | None, age: int) -> tuple[bytes, str]:
+    from modelport.gateway.exposition import exposition
+
+    if shared is None:
+        return exposition(own, accept, with_process=True)
+    # Shown first: should this worker die now, the next scrape must not see less than this one.
+    shared.publish(own, age)
+    return exposition(merged([own, *shared.siblings()]), accept, with_process=False)

@@ -162,7 +162,7 @@ def test_an_open_stream_is_finished_before_the_server_ends(start: Start, folder:
         (["serve", "--config", "nothing.yaml"], "there is no config file 'nothing.yaml'"),
         (["serve", "--config", "bad.yaml"], "bad.yaml: 'server.prot' is no known key; did you mean 'port'?"),
         (["serve", "--config", "empty.yaml"], "there is no model to serve"),
-        (["serve", "--config", "key.yaml"], "server.keys: a key must not be empty"),
+        (["serve", "--config", "key.yaml"], "a key must not be empty"),
         (["serve", "my_models"], "write 'module:attr', 'module.attr' or 'path/to/file.py:attr'"),
         (["serve", "my_model:Echo"], "there is no module 'my_model'"),
         (["serve", "my_models:Ecko"], "'my_models' has no 'Ecko'; did you mean 'Echo'?"),

@@ -135,14 +135,14 @@ async def test_without_keys_only_loopback_is_answered(app: Any, ask: Any) -> Non
 @pytest.mark.parametrize("headers", [{"content-length": "101"}, {"content-length": "9" * 5000}, {}])
 async def test_a_body_that_is_too_large_is_refused(ask: Any, headers: dict[str, str]) -> None:
     parts = [b" " * 60, b" " * 60]
-    reply = await ask(app_with(max_body_bytes=100), "POST", "/v1/chat/completions", parts, headers).done()
+    reply = await ask(app_with(limits={"max_body_bytes": 100}), "POST", "/v1/chat/completions", parts, headers).done()
     assert (reply.status, reply.error["type"]) == (413, "invalid_request_error")
     assert "larger than 100 bytes" in reply.error["message"]
     assert reply.headers["connection"] == "close"
 
 
 async def test_a_body_may_come_in_parts_and_fill_the_bound(ask: Any) -> None:
-    app = app_with(max_body_bytes=len(CHAT))
+    app = app_with(limits={"max_body_bytes": len(CHAT)})
     parts = [CHAT[:5], b"", CHAT[5:]]
     reply = await ask(app, "POST", "/v1/chat/completions", parts, {"content-length": str(len(CHAT))}).done()
     assert reply.json["choices"][0]["message"]["content"] == "hi"

@@ -41,7 +41,7 @@ def _settings(
 ) -> GatewaySettings:
     """Return the config's settings with those of the command line on top."""
     from modelport.gateway.config import load_settings
-    from modelport.gateway.settings import GatewaySettings, ModelSettings
+    from modelport.gateway.settings import GatewaySettings, KeySettings, ModelSettings
 
     if model is None and config is None:
         raise InputError(
@@ -57,5 +57,5 @@ def _settings(
         if not 0 <= port <= 65535:
             raise InputError(f"--port must be from 0 to 65535, not {port}")
         settings.server.port = port
-    settings.server.keys.extend(SecretStr(one) for one in keys)
+    settings.server.keys.extend(KeySettings(key=SecretStr(one)) for one in keys)
     return settings

@@ -16,9 +16,10 @@ from modelport.gateway.config import load_settings
 from modelport.gateway.errors import log_defect, reply_of
 from modelport.gateway.exchange import ClientGoneError, Exchange
 from modelport.gateway.lifespan import run_lifespan
+from modelport.gateway.model_source import sources_of
 from modelport.gateway.settings import GatewaySettings
-from modelport.registry.registry import Model, Registry, make_model
-from modelport.values.errors import LoadError, ModelportError
+from modelport.registry.registry import Model, Registry
+from modelport.values.errors import ModelportError
 from modelport.wire.model_list import ModelEntry, model_list
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Gateway:
         self.server = settings.server
         self.registry = registry
         self.scrubber = settings.scrubber()
-        self.keyring = Keyring(key.get_secret_value() for key in settings.server.keys)
+        self.keyring = Keyring(key.key.get_secret_value() for key in settings.server.keys)
         self._router = Router(_routes(self), redirect_slashes=False, default=_no_route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,19 +101,7 @@ def create_app(config: GatewaySettings | str | Path | Mapping[str, Model]) -> Ga
 
 
 def _models_of(settings: GatewaySettings) -> dict[str, Model]:
-    models: dict[str, Model] = {}
-    failure: LoadError | None = None
-    for name, entry in settings.models.items():
-        try:
-            models[name] = make_model(entry.use, entry.params, settings.folder)
-        except LoadError as error:
-            text = settings.scrubber().without_secrets(str(error))
-            failure = LoadError(f"models.{name}: {text}")
-            failure.__cause__ = error.__cause__
-            break
-    if failure is not None:
-        raise failure
-    return models
+    return {name: sources[0].model_for("chat") for name, sources in sources_of(settings).items()}
 
 
 def _routes(gateway: Gateway) -> list[Route]:

@@ -46,7 +46,7 @@ async def answer_chat(gateway: Gateway, exchange: Exchange) -> None:
         ModelNotFoundError: No model has the requested name.
         ClientGoneError: The client left.
     """
-    request = decode_chat_request(await exchange.read_body(gateway.server.max_body_bytes))
+    request = decode_chat_request(await exchange.read_body(gateway.server.limits.max_body_bytes))
     model = gateway.registry.get(request.model)
     try:
         call = _call_of(model, request, gateway.server.timeout_seconds)

@@ -26,7 +26,7 @@ OVERLOADED = (429, 503)
 
 
 class BodyTooLargeError(InputError):
-    """Says that a request's body is larger than `server.max_body_bytes`."""
+    """Says that a request's body is larger than `server.limits.max_body_bytes`."""
 
     status_code = 413
 

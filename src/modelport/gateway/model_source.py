@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from modelport.gateway.environment import Unset
 from modelport.gateway.handler_map import handler_provider
 from modelport.gateway.mocked import AbsentProvider, MockedProvider
 from modelport.gateway.settings import GatewaySettings
@@ -20,6 +21,7 @@ from modelport.registry.made import made_provider, takes
 from modelport.registry.provider import FactoryProvider, is_handler
 from modelport.registry.providers import find_provider, no_provider
 from modelport.values.errors import InputError, LoadError, ModelportError
+from modelport.values.status_errors import InternalServerError
 
 __all__ = ["Source", "make_source", "sources_of", "sources_of_mapping"]
 
@@ -45,6 +47,10 @@ def make_source(use: str, params: Mapping[str, Any], settings: GatewaySettings) 
         if not _IMPORT_PATH.fullmatch(use):
             raise LoadError(f"{use!r} is no import path and no provider; {FORM}, or 'provider/model'")
         return _of_import_path(use, params, settings)
+    unset = next((value.name for value in params.values() if isinstance(value, Unset)), None)
+    if unset is not None:
+        text = f"{use!r} cannot be called: its address is the environment variable {unset!r}, which is not set"
+        return Source(AbsentProvider(InternalServerError(text)), model or name, label=use)
     if "mock_response" in params:
         return Source(_mocked(use, params), model or name, label=use)
     if isinstance(known, FactoryProvider):

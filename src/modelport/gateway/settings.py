@@ -125,9 +125,15 @@ class KeySettings(BaseModel):
 
     @field_validator("expires", mode="before")
     @classmethod
-    def _whole_day(cls, value: Any) -> Any:
-        is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
-        return date.fromisoformat(value) if is_day else value
+    def _moment(cls, value: Any) -> Any:
+        if value is None or isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value) if len(value) == len("2026-12-31") else datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise PydanticCustomError(
+                "no_date", "must be a day or a time, as 2026-12-31 or 2026-12-31T12:00:00Z"
+            ) from None
 
     @field_validator("key")
     @classmethod

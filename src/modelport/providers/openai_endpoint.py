@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -15,7 +15,7 @@ from modelport.engine.concurrency import amap_items
 from modelport.providers.endpoint import Endpoint, checked_url, plain_headers
 from modelport.providers.framing import EventFraming
 from modelport.values.generations import Generation
-from modelport.values.status_errors import APIStatusError
+from modelport.values.status_errors import APIStatusError, AuthenticationError
 from modelport.wire.json_text import encode_json
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 """Where OpenAI itself is."""
+_OPENAI_HOST = "api.openai.com"
 _PER_CALL = ("extra_headers", "extra_query", "extra_body", "stream")
 """Call keywords that are no parameters of the model (OpenAI's client has the first three)."""
 _STREAM_OPTIONS = "stream_options"
@@ -178,6 +179,11 @@ class OpenAIEndpoint(Endpoint):
         return {"model": self.model, **parameters, **fields, **_extra(call, "extra_body")}
 
     def _headers(self, call: Mapping[str, Any]) -> dict[str, str]:
+        """Return a request's headers.
+
+        Raises:
+            AuthenticationError: There is no key, and OpenAI itself would be asked: it is not, then.
+        """
         headers: dict[str, str] = {}
         if self.api_key is not None:
             headers["authorization"] = f"Bearer {self.api_key.get_secret_value()}"
@@ -187,6 +193,11 @@ class OpenAIEndpoint(Endpoint):
             headers["openai-project"] = self.project
         for more in (plain_headers(self.headers), _extra(call, "extra_headers")):
             headers.update((name.lower(), value) for name, value in more.items())
+        if "authorization" not in headers and urlsplit(self.base_url).hostname == _OPENAI_HOST:
+            raise AuthenticationError(
+                f"there is no key for {_OPENAI_HOST}, so {self.model!r} is not asked: set OPENAI_API_KEY, or give "
+                f"api_key (or base_url, for another server)"
+            )
         return headers
 
     def _url(self, path: str, call: Mapping[str, Any]) -> str:

@@ -29,11 +29,11 @@ documents = texts | st.builds(lambda text: {"text": text, "title": "t"}, texts)
 requests = st.builds(
     RerankRequest,
     model=st.text(min_size=1),
-    query=texts,
+    query=texts.filter(bool),
     documents=st.lists(documents, min_size=1, max_size=4),
     top_n=st.none() | st.integers(1, 9),
     return_documents=st.booleans(),
-    options=st.fixed_dictionaries({}, optional={"max_chunks_per_doc": st.integers()}),
+    options=st.fixed_dictionaries({}, optional={"max_chunks_per_doc": st.integers(1, 9)}),
 )
 
 

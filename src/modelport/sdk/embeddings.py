@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from modelport.models.token_ids import texts_of
 from modelport.sdk.calling import ModelCall, given_only
 from modelport.sdk.request import config_in, handler_request, own_keywords
 from modelport.sdk.resilience import Resilient, Ways, is_resilient, resilient
@@ -106,21 +107,9 @@ def _asked(
         asked = {**given, "dimensions": dimensions} if dimensions is not None else given
         keywords: dict[str, Any] = {"request": handler_request(call.target, None, asked)}
     else:
-        inputs = call.run(lambda: [_text_of(call.model, one) for one in inputs])
+        inputs = call.run(lambda: texts_of(call.model, inputs, "input"))
         keywords = own_keywords(call.model, given)
     return call, inputs, {**keywords, "dimensions": dimensions, "config": config_in(given)}
-
-
-def _text_of(model: Any, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    decode = getattr(model, "_decode_tokens", None)
-    if decode is None:
-        raise InputError(
-            f"{type(model).__name__} takes texts, not token ids; send texts, or give it a `_decode_tokens(ids)`",
-            param="input",
-        )
-    return decode(value)
 
 
 def _response(result: EmbeddingResult, name: str, encoding_format: EncodingFormat | None) -> EmbeddingResponse:

@@ -154,7 +154,7 @@ def _checked(given: Mapping[str, Any], response_format: Any) -> dict[str, Any]:
 
 
 def _asked(
-    model: str, given: Mapping[str, Any], *, n: int | None, response_format: str | None
+    model: str, given: Mapping[str, Any], *, n: int | None, response_format: ImageFormat | None
 ) -> tuple[ModelCall, dict[str, Any]]:
     """Return the model and the keywords of its call."""
     count, config = count_of(n), config_in(given)
@@ -163,11 +163,26 @@ def _asked(
     if call.target.source.is_handler:
         request = handler_request(call.target, None, {**given, **named}, also=("n",))
         return call, {"request": request, "n": count, "config": config}
-    keywords = {**own_keywords(call.model, given), "n": count, "config": config}
-    hooks: Hooks = call.model.__modelport_hooks__
+    own = {**own_keywords(call.model, given), "config": config}
+    return call, image_keywords(call.model, own, n=count, response_format=response_format)
+
+
+def image_keywords(
+    model: Any, own: Mapping[str, Any], *, n: int, response_format: ImageFormat | None
+) -> dict[str, Any]:
+    """Return the keywords of an image model's call: `response_format` only when its hooks take that.
+
+    Args:
+        model: The model, which is no handler's.
+        own: The call's other keywords.
+        n: How many images are wanted.
+        response_format: How they are to come.
+    """
+    keywords = {**own, "n": n}
+    hooks: Hooks = model.__modelport_hooks__
     if response_format is not None and all(hook.takes("response_format") for hook in hooks.present.values()):
         keywords["response_format"] = response_format
-    return call, keywords
+    return keywords
 
 
 def _mocked(value: Any, response_format: ImageFormat | None) -> ImageResponse:

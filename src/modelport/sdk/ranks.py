@@ -10,6 +10,7 @@ from modelport.engine.call import Call
 from modelport.engine.hooks import Hook
 from modelport.engine.ranking import Ranking
 from modelport.models.reranking import rerank_hooks
+from modelport.runs.scope import Scope
 from modelport.sdk.calling import ModelCall, given_only
 from modelport.sdk.request import own_keywords, scope_in
 from modelport.sdk.resilience import Resilient, Ways, is_resilient, resilient
@@ -87,28 +88,59 @@ class _RerankCall(ModelCall):
     def engine_call(self, request: RerankRequest, given: Mapping[str, Any], *, is_async: bool) -> Call:
         """Return the engine's call of the model's `_rerank`."""
         hooks = rerank_hooks(self.model)
-        hook = cast("Hook", hooks.async_answer if is_async else hooks.answer)
-        keywords = {**own_keywords(self.model, given, hooks), "documents": request.texts}
-        if hook.takes("top_n"):
-            keywords["top_n"] = request.top_n
-        return Call(self.model, request.query, scope=scope_in(given), kwargs=keywords, hooks=hooks)
+        own = own_keywords(self.model, given, hooks)
+        return ranking_call(self.model, request, own, is_async=is_async, scope=scope_in(given))
 
     def response(self, ranking: Any, request: RerankRequest) -> RerankResponse:
-        """Return the response that carries a ranking.
+        """Return the response that carries a ranking."""
+        return ranking_response(ranking, request, owner=type(self.model).__name__, name=self.name)
 
-        Raises:
-            HookError: It ranks a document that there is not, or one twice.
-        """
-        ranked = cast("Ranking", ranking)
-        seen: set[int] = set()
-        for index, _ in ranked.results:
-            if index >= len(request.documents) or index in seen:
-                what = "ranked twice" if index in seen else f"out of range for {len(request.documents)} documents"
-                raise HookError(f"{type(self.model).__name__} gave the document {index}, which is {what}")
-            seen.add(index)
-        response = rerank_response(ranked.results, request, usage=ranked.usage)
-        response.model = self.name
-        return response
+
+def ranking_call(
+    model: Any, request: RerankRequest, own: Mapping[str, Any], *, is_async: bool, scope: Scope | None = None
+) -> Call:
+    """Return the engine's call of a model's `_rerank`.
+
+    Args:
+        model: The model.
+        request: What is asked.
+        own: The keywords for its hook.
+        is_async: Whether the call runs on a loop.
+        scope: The call's scope.
+
+    Raises:
+        InputError: The model has no hook that ranks.
+    """
+    hooks = rerank_hooks(model)
+    hook = cast("Hook", hooks.async_answer if is_async else hooks.answer)
+    keywords = {**own, "documents": request.texts}
+    if hook.takes("top_n"):
+        keywords["top_n"] = request.top_n
+    return Call(model, request.query, scope=scope, kwargs=keywords, hooks=hooks)
+
+
+def ranking_response(ranking: Any, request: RerankRequest, *, owner: str, name: str) -> RerankResponse:
+    """Return the response that carries a ranking.
+
+    Args:
+        ranking: What the engine gave.
+        request: What was asked.
+        owner: The class of the model, for the error.
+        name: The model's name, as the response has it.
+
+    Raises:
+        HookError: It ranks a document that there is not, or one twice.
+    """
+    ranked = cast("Ranking", ranking)
+    seen: set[int] = set()
+    for index, _ in ranked.results:
+        if index >= len(request.documents) or index in seen:
+            what = "ranked twice" if index in seen else f"out of range for {len(request.documents)} documents"
+            raise HookError(f"{owner} gave the document {index}, which is {what}")
+        seen.add(index)
+    response = rerank_response(ranked.results, request, usage=ranked.usage)
+    response.model = name
+    return response
 
 
 def _request(model: str, query: Any, documents: Any, top_n: Any, return_documents: bool | None) -> RerankRequest:

@@ -9,10 +9,9 @@ from typing import Any, Literal, cast, overload
 from typing_extensions import override
 
 from modelport.engine.call import Call
-from modelport.engine.choices import arun_choices, run_choices
-from modelport.engine.indexed_choices import astream_all_choices
-from modelport.engine.streams import stream as stream_of
+from modelport.models.token_ids import texts_of
 from modelport.sdk.calling import ModelCall, given_only
+from modelport.sdk.continuation import Continuation
 from modelport.sdk.mocks import mocked_model
 from modelport.sdk.request import (
     FOR_MOCKS,
@@ -24,36 +23,34 @@ from modelport.sdk.request import (
     scope_in,
 )
 from modelport.sdk.resilience import Resilient, Ways, is_resilient, resilient
-from modelport.sdk.stream import ChunkStream, choices_of
-from modelport.values.errors import InputError
-from modelport.wire.completion import now_seconds
-from modelport.wire.text_chunks import TextChunks
-from modelport.wire.text_completion import TextCompletion, new_text_completion_id
-from modelport.wire.text_response import text_completion as text_completion_of
+from modelport.sdk.stream import ChunkStream
+from modelport.wire.request_fields import input_list
+from modelport.wire.text_completion import TextCompletion
 
+Prompt = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+"""A text, texts, the token ids of one text, or of several."""
 TextChunkStream = ChunkStream[TextCompletion]
 """What streams: its chunks are text completions with a piece of text."""
 
 
 @overload
 def text_completion(
-    prompt: str | Sequence[str], model: str, *, stream: Literal[False] | None = False, **given: Any
+    prompt: Prompt, model: str, *, stream: Literal[False] | None = False, **given: Any
 ) -> TextCompletion: ...
 @overload
-def text_completion(
-    prompt: str | Sequence[str], model: str, *, stream: Literal[True], **given: Any
-) -> TextChunkStream: ...
+def text_completion(prompt: Prompt, model: str, *, stream: Literal[True], **given: Any) -> TextChunkStream: ...
 @overload
 def text_completion(
-    prompt: str | Sequence[str], model: str, *, stream: bool | None, **given: Any
+    prompt: Prompt, model: str, *, stream: bool | None, **given: Any
 ) -> TextCompletion | TextChunkStream: ...
 def text_completion(
-    prompt: str | Sequence[str], model: str, *, stream: bool | None = False, **given: Any
+    prompt: Prompt, model: str, *, stream: bool | None = False, **given: Any
 ) -> TextCompletion | TextChunkStream:
     """Return a model's continuation of a prompt, or of each of several, as OpenAI's text completion.
 
     Args:
-        prompt: A text, or texts: the choices of all are numbered through.
+        prompt: A text, texts, the token ids of one text, or of several: the choices of all are numbered through. A
+            model needs a `_decode_tokens(ids) -> str` for token ids.
         model: `provider/name`.
         stream: True: a stream of chunks, to be iterated with `for` or `async for`: one prompt after the other, the
             choices of each at once.
@@ -72,18 +69,16 @@ def text_completion(
 
 @overload
 async def atext_completion(
-    prompt: str | Sequence[str], model: str, *, stream: Literal[False] | None = False, **given: Any
+    prompt: Prompt, model: str, *, stream: Literal[False] | None = False, **given: Any
 ) -> TextCompletion: ...
 @overload
-async def atext_completion(
-    prompt: str | Sequence[str], model: str, *, stream: Literal[True], **given: Any
-) -> TextChunkStream: ...
+async def atext_completion(prompt: Prompt, model: str, *, stream: Literal[True], **given: Any) -> TextChunkStream: ...
 @overload
 async def atext_completion(
-    prompt: str | Sequence[str], model: str, *, stream: bool | None, **given: Any
+    prompt: Prompt, model: str, *, stream: bool | None, **given: Any
 ) -> TextCompletion | TextChunkStream: ...
 async def atext_completion(
-    prompt: str | Sequence[str], model: str, *, stream: bool | None = False, **given: Any
+    prompt: Prompt, model: str, *, stream: bool | None = False, **given: Any
 ) -> TextCompletion | TextChunkStream:
     """Return a model's continuation of a prompt, or its stream, on the running loop; see `text_completion`."""
     given = given_only(given)
@@ -107,19 +102,21 @@ class _TextRequest:
     """Is one request for the continuation of prompts."""
 
     def __init__(self, prompt: Any, model: str, given: Mapping[str, Any]) -> None:
-        prompts: list[Any] = [prompt] if isinstance(prompt, str) else []
-        if isinstance(prompt, (list, tuple)):
-            prompts = list(cast("Sequence[Any]", prompt))
-        if not prompts or not all(isinstance(one, str) for one in prompts):
-            raise InputError("prompt must be a text, or a list of at least one text", param="prompt")
-        self.n = count_of(given.get("n"))
-        self.echoes: list[str] | None = prompts if given.get("echo") else None
-        self.include_usage = include_usage_in(given)
+        prompts = input_list(list(cast("Any", prompt)) if isinstance(prompt, tuple) else prompt, "prompt")
+        n, include_usage = count_of(given.get("n")), include_usage_in(given)
         mock = mocked_model(model, given)
         own = {name: value for name, value in given.items() if name != "echo" and (mock is None or name in FOR_MOCKS)}
         self.call = ModelCall("chat", model, own, target=mock)
         # What does not fit the call is said here, as it is for a chat.
-        self.calls: list[Call] = self.call.run(lambda: [self._call_of(one, own) for one in prompts])
+        texts = self.call.run(lambda: texts_of(self.call.model, prompts, "prompt"))
+        calls = self.call.run(lambda: [self._call_of(one, own) for one in texts])
+        self.work = Continuation(
+            calls,
+            n,
+            name=self.call.name,
+            echoes=texts if given.get("echo") else None,
+            include_usage=include_usage,
+        )
 
     def _call_of(self, prompt: str, given: Mapping[str, Any]) -> Call:
         model = self.call.model
@@ -138,40 +135,13 @@ class _TextRequest:
             kwargs=kwargs,
         )
 
-    def response(self, outcomes: Sequence[Any]) -> TextCompletion:
-        """Return the answer; the first failure is raised."""
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return text_completion_of(
-            outcomes,
-            completion_id=new_text_completion_id(),
-            created=now_seconds(),
-            model=self.call.name,
-            echoes=self.echoes,
-        )
-
-    def chunks(self) -> TextChunks:
-        """Return what makes the chunks."""
-        return TextChunks(
-            completion_id=new_text_completion_id(),
-            created=now_seconds(),
-            model=self.call.name,
-            include_usage=self.include_usage,
-            n=self.n,
-            echoes=self.echoes,
-        )
-
 
 def _answer(request: _TextRequest) -> TextCompletion:
-    return request.call.run(lambda: request.response(run_choices(request.calls, request.n)))
+    return request.call.run(request.work.run)
 
 
 async def _aanswer(request: _TextRequest) -> TextCompletion:
-    async def answered() -> TextCompletion:
-        return request.response(await arun_choices(request.calls, request.n))
-
-    return await request.call.arun(answered)
+    return await request.call.arun(request.work.arun)
 
 
 class TextStream(ChunkStream[TextCompletion]):
@@ -191,12 +161,11 @@ class TextStream(ChunkStream[TextCompletion]):
 
 
 def _chunks(request: _TextRequest) -> Generator[TextCompletion, None, None]:
-    chunks, n = request.chunks(), request.n
+    chunks = request.work.new_chunks()
     try:
-        for position, call in enumerate(request.calls):
-            with closing(choices_of(call, n) if n > 1 else _alone(call)) as pieces:
-                for index, piece in pieces:
-                    yield from chunks.chunks(position * n + index, piece)
+        with closing(request.work.pieces()) as pieces:
+            for index, piece in pieces:
+                yield from chunks.chunks(index, piece)
         yield from chunks.last_chunks()
     except Exception as error:
         failure = request.call.failure_of(error)
@@ -205,20 +174,13 @@ def _chunks(request: _TextRequest) -> Generator[TextCompletion, None, None]:
         raise failure from error
 
 
-def _alone(call: Call) -> Generator[tuple[int, Any], None, None]:
-    with closing(stream_of(call)) as pieces:
-        for piece in pieces:
-            yield 0, piece
-
-
 async def _achunks(request: _TextRequest) -> AsyncGenerator[TextCompletion, None]:
-    chunks, n = request.chunks(), request.n
+    chunks = request.work.new_chunks()
     try:
-        for position, call in enumerate(request.calls):
-            async with aclosing(astream_all_choices(call, n)) as pieces:
-                async for index, piece in pieces:
-                    for chunk in chunks.chunks(position * n + index, piece):
-                        yield chunk
+        async with aclosing(request.work.apieces()) as pieces:
+            async for index, piece in pieces:
+                for chunk in chunks.chunks(index, piece):
+                    yield chunk
         for chunk in chunks.last_chunks():
             yield chunk
     except Exception as error:

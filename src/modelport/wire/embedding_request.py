@@ -44,6 +44,13 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
     """How many numbers each vector shall have; None: the model's own."""
     options: dict[str, Any] = {}
     """All other fields that are not null: for the hook."""
+    given: dict[str, Any] = {}
+    """All fields that are not null, as they came: for a handler."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer comes piece by piece: never."""
+        return False
 
 
 def decode_embedding_request(raw: bytes) -> EmbeddingRequest:
@@ -60,6 +67,7 @@ def decode_embedding_request(raw: bytes) -> EmbeddingRequest:
         encoding_format=known.encoding_format,
         dimensions=known.dimensions,
         options={name: value for name, value in body.items() if name not in _OURS},
+        given=body,
     )
 
 

@@ -15,7 +15,7 @@ from modelport.wire.request_fields import Text, given_fields
 
 MAX_IMAGES = 10
 """OpenAI's bound of `n`."""
-_NUMBERS = ("n", "output_compression")
+_NUMBERS = ("n", "output_compression", "partial_images")
 """Fields of a form, where all values are texts, that are numbers."""
 
 ImageFormat = Literal["url", "b64_json"]
@@ -26,7 +26,7 @@ class ImageBody(msgspec.Struct):
     """Says what type and bounds the known fields have; the schema is OpenAI's `CreateImageRequest`."""
 
     model: Text
-    prompt: str
+    prompt: Text
     n: Annotated[int, Meta(ge=1, le=MAX_IMAGES)] = 1
     size: Annotated[str, Meta(pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})\Z")] | None = None
     response_format: ImageFormat | None = None
@@ -36,10 +36,13 @@ class ImageBody(msgspec.Struct):
     background: str | None = None
     output_format: str | None = None
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
+    moderation: str | None = None
+    input_fidelity: str | None = None
     user: str | None = None
 
 
-_OURS = frozenset({"model", "prompt", "n", "response_format", "stream"})
+_OURS = frozenset({"model", "prompt", "n", "response_format", "stream", "partial_images"})
 
 
 class ImageRequest(msgspec.Struct, frozen=True):
@@ -55,6 +58,13 @@ class ImageRequest(msgspec.Struct, frozen=True):
     """How they shall come; None: as the model gives them."""
     options: dict[str, Any] = {}
     """All other fields that are not null, `size` ("1024x1024") among them: for the hook."""
+    given: dict[str, Any] = {}
+    """All fields that are not null, as they came: for a handler."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer comes piece by piece: never."""
+        return False
 
 
 def decode_image_request(raw: bytes) -> ImageRequest:
@@ -67,17 +77,18 @@ def decode_image_request(raw: bytes) -> ImageRequest:
     return _request(given_fields(decode_object(raw)))
 
 
-def image_edit_request(fields: Mapping[str, str]) -> ImageRequest:
-    """Return the request in the text fields of an edit's form; its files are the gateway's to read.
+def image_edit_request(fields: Mapping[str, Any]) -> ImageRequest:
+    """Return the request in an edit's fields but for its images; in a form all values are texts.
 
     Raises:
         InputError: A field is missing, of the wrong type or out of bounds; or the images shall be streamed.
     """
-    body: dict[str, Any] = {name: value for name, value in fields.items() if value}
+    body: dict[str, Any] = {name: value for name, value in fields.items() if value not in (None, "")}
     for name in _NUMBERS:
-        if name in body and body[name].isdecimal():
-            body[name] = int(body[name][:20])
-    if "stream" in body:
+        number = body.get(name)
+        if isinstance(number, str) and number.isdecimal():
+            body[name] = int(number[:20])
+    if isinstance(body.get("stream"), str):
         body["stream"] = body["stream"].lower() in ("true", "1")
     return _request(body)
 
@@ -103,6 +114,7 @@ def _request(body: dict[str, Any]) -> ImageRequest:
         n=known.n,
         response_format=known.response_format,
         options={name: value for name, value in body.items() if name not in _OURS},
+        given=body,
     )
 
 

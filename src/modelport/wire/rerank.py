@@ -15,7 +15,7 @@ from modelport.wire.checks import checked, shown
 from modelport.wire.json_text import decode_object, encode_json
 from modelport.wire.objects import WireObject, always, plain
 from modelport.wire.received import BadResponseError, decode_response, field_of, list_of
-from modelport.wire.request_fields import Text, given_fields
+from modelport.wire.request_fields import Text, Tokens, given_fields
 
 MAX_DOCUMENTS = 10_000
 """The most documents of one request: Cohere's bound."""
@@ -28,10 +28,13 @@ class RerankBody(msgspec.Struct):
     """Says what type and bounds the known fields have; Cohere, Jina and LiteLLM agree on these."""
 
     model: Text
-    query: str
+    query: Text
     documents: Annotated[list[Document], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool = False
+    max_chunks_per_doc: Tokens | None = None
+    max_tokens_per_doc: Tokens | None = None
+    rank_fields: list[Text] | None = None
 
 
 _OURS = frozenset({"model", "query", "documents", "top_n", "return_documents"})
@@ -52,6 +55,11 @@ class RerankRequest(msgspec.Struct, frozen=True):
     """Whether the results carry their documents."""
     options: dict[str, Any] = {}
     """All other fields that are not null: for the hook."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer comes piece by piece: never."""
+        return False
 
     @property
     def texts(self) -> list[str]:

@@ -79,6 +79,8 @@ class TextRequest(msgspec.Struct, frozen=True):
     """How many alternatives of each token are wanted; None: no log probabilities."""
     options: dict[str, Any] = {}
     """All other fields that are not null, for the hook; `logprobs` is there as chat requests have it."""
+    given: dict[str, Any] = {}
+    """All fields that are not null, as they came: for a handler."""
 
 
 def decode_text_request(raw: bytes) -> TextRequest:
@@ -109,6 +111,7 @@ def decode_text_request(raw: bytes) -> TextRequest:
         echo=known.echo,
         logprobs=known.logprobs,
         options=options,
+        given=body,
     )
 
 

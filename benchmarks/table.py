@@ -41,7 +41,8 @@ class Line:
         return f">= {self.target:g}x {'ok' if self.ratio >= self.target else 'MISS'}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A value with the digits that matter."""
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
 
 
@@ -69,7 +70,7 @@ def print_heading(title: str) -> None:
 
 def print_line(line: Line) -> None:
     """One row."""
-    ours, theirs, floor = (_number(line.times[side]) for side in (OURS, THEIRS, FLOOR))
+    ours, theirs, floor = (number(line.times[side]) for side in (OURS, THEIRS, FLOOR))
     over_floor = line.times[OURS] / line.times[FLOOR]
     print(
         f"{line.name:<{NAME_WIDTH}}{line.unit:<9}{ours:>10}{theirs:>16}{floor:>9}"

@@ -12,6 +12,10 @@ import jsonschema
 import pytest
 
 from modelport import LLM, ChatModel, create_app
+from modelport.gateway import draining
+from modelport.gateway.launch import listen
+from modelport.gateway.server import Server
+from modelport.gateway.settings import GatewaySettings
 
 SCHEMAS = json.loads((Path(__file__).parent / "openai_schemas.json").read_text(encoding="utf-8"))
 
@@ -147,3 +151,82 @@ def conforms() -> Any:
         jsonschema.validate(value, {**SCHEMAS, "$ref": f"#/$defs/{schema}"})
 
     return conforms
+
+
+class Fake:
+    """Is an app whose answers a test gives: `answer` is an ASGI function for HTTP."""
+
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        self.answer = answer
+        self.draining = False
+        self.loaded: list[Any] = []
+        self.life: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.answer(scope, receive, send)
+            return
+        while (message := await receive())["type"] == "lifespan.startup":
+            self.life.append("loaded")
+            await send({"type": "lifespan.startup.complete"})
+        self.life.append("unloaded")
+        await send({"type": f"{message['type']}.complete"})
+
+    async def reload(self, settings: Any) -> None:
+        self.loaded.append(settings)
+
+    def model_lines(self) -> list[Any]:
+        return []
+
+
+class Running:
+    """Is a server in this loop, and connections to it."""
+
+    def __init__(self, answer: Callable[..., Any], **server: Any) -> None:
+        self.app = Fake(answer)
+        self.settings = GatewaySettings.model_validate({"server": server})
+        self.started = asyncio.Event()
+        self.server = Server(self.app, self.settings, on_start=self.started.set)
+        self.listener = listen("127.0.0.1", 0)
+        self.address: tuple[str, int] = self.listener.getsockname()
+        self.task: asyncio.Task[None] | None = None
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> Running:
+        self.task = asyncio.create_task(self.server.serve([self.listener]))
+        await self.started.wait()
+        return self
+
+    async def connect(self, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(*self.address, **options)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until the server, which runs in this loop, has come so far."""
+        async with asyncio.timeout(10):
+            while not is_so():  # noqa: ASYNC110 - nobody tells when it is
+                await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        for writer in self.writers:
+            writer.close()
+        self.server.begin_end()
+        assert self.task is not None
+        await self.task
+
+
+@pytest.fixture
+async def run_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """Start a server for an ASGI function: `await run_server(answer, limits={"max_header_bytes": 2000})`."""
+    monkeypatch.setattr(draining, "LAST_CALL_SECONDS", 0.05)
+    servers: list[Running] = []
+
+    async def run_server(answer: Callable[..., Any], **server: Any) -> Running:
+        running = Running(answer, **server)
+        servers.append(running)
+        return await running.start()
+
+    yield run_server
+    for running in servers:
+        await running.stop()

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modelport.registry.aliases import expect_aliases_in, import_aliases
+from modelport.registry.loaded_files import note_loaded
 
 _lock = threading.RLock()
 _INIT = "__init__.py"
@@ -40,16 +41,21 @@ def module_of_file(file: Path, name: str | None = None) -> ModuleType:
     file = file.resolve()
     with _lock:
         known = _loaded(file)
-        if known is not None:
-            return known
-        expect_aliases_in(file.read_bytes())
-        with import_aliases():
-            if (file.parent / _INIT).is_file():
-                return _module_in_package(file)
-            if name is not None and "." in name and _leads_to(name, file):
-                return importlib.import_module(name)
-            make_importable(file.parent)
-            return _executed(file, _free_name(file.stem, file))
+        if known is None:
+            expect_aliases_in(file.read_bytes())
+            with import_aliases():
+                known = _imported(file, name)
+        note_loaded(file)
+        return known
+
+
+def _imported(file: Path, name: str | None) -> ModuleType:
+    if (file.parent / _INIT).is_file():
+        return _module_in_package(file)
+    if name is not None and "." in name and _leads_to(name, file):
+        return importlib.import_module(name)
+    make_importable(file.parent)
+    return _executed(file, _free_name(file.stem, file))
 
 
 def module_by_name(name: str) -> ModuleType:

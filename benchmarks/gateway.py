@@ -5,10 +5,11 @@
     python benchmarks/gateway.py --servers [--quick]
 
 Every side is a real server on one core; the load client runs on another one. All check the same key and answer the
-same 200 bytes. They take turns in every round, paused in between; medians count. Rows: JSON at four concurrencies,
-streams of 200 tokens without delay, timed models with many streams, start-up and memory. `--servers` compares the
-servers that could carry the gateway under the same bare app. Peers are best installed into an environment of their
-own; what is not installed is left out. A target that is missed is printed as such and fails nothing.
+same 200 bytes. They take turns in every round, paused in between; the median counts, of those rounds in which other
+processes were least busy. Rows: JSON at four concurrencies, streams of 200 tokens without delay, timed models with
+many streams, start-up and memory. `--servers` compares the servers that could carry the gateway, under the same bare
+app. Peers are best installed into an environment of their own; what is not installed is left out. A target that is
+missed is printed as such and fails nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _print_setting(lines: Sequence[str], cores: Cores, pace: Pace) -> None:
     )
     if cores.server == cores.client:
         print("THERE IS ONE CORE ONLY: servers and client share it, so absolute values say little.")
-    print(f"Medians of {pace.rounds} rounds, the sides in turns, {pace.sample_seconds:g} s each.")
+    print(f"The sides in turns, {pace.rounds} rounds of {pace.sample_seconds:g} s; medians of the quieter half.")
     print(f"{FLOOR} = a bare ASGI app on uvicorn; '/side' = {OURS}'s value over the side's.", flush=True)
 
 

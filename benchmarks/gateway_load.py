@@ -95,12 +95,12 @@ class _Usage:
     clock: float
     server: float
     client: float
-    core: float
-    """What the server's core did, for whomever."""
+    cores: tuple[float, float]
+    """What the server's core and the client's did, for whomever."""
 
     @classmethod
     def now(cls, server: Server) -> _Usage:
-        return cls(time.perf_counter(), server.cpu_seconds(), time.process_time(), server.core_seconds())
+        return cls(time.perf_counter(), server.cpu_seconds(), time.process_time(), server.cores_seconds())
 
 
 async def closed_loop(server: Server, model: str, concurrency: int, pace: Pace, events: int = 0) -> Sample:
@@ -202,8 +202,8 @@ def _percentiles(seconds: Sequence[float]) -> tuple[float, float]:
 
 
 def _shares(before: _Usage, after: _Usage) -> Sample:
-    """Whether the client was what was measured, and how much of the server's core others used, in per cent."""
+    """Whether the client was what was measured, and how much of the busier core others used, in per cent."""
     seconds = after.clock - before.clock
-    server, client = (after.server - before.server) / seconds, (after.client - before.client) / seconds
-    others = (after.core - before.core) / seconds - server
-    return {"client_bound": float(client > BUSY and server < FREE), "others": 100 * max(0.0, others)}
+    own = (after.server - before.server) / seconds, (after.client - before.client) / seconds
+    others = max((now - then) / seconds - used for now, then, used in zip(after.cores, before.cores, own, strict=True))
+    return {"client_bound": float(own[1] > BUSY and own[0] < FREE), "others": 100 * max(0.0, others)}

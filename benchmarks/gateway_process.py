@@ -101,14 +101,9 @@ class Server:
         """Return the processor time that the process tree has used."""
         return sum(_cpu_seconds(one) for one in _tree(self._process.pid))
 
-    def core_seconds(self) -> float:
-        """Return the time that the server's core has worked, for whomever."""
-        for line in Path("/proc/stat").read_text().splitlines():
-            name, *fields = line.split()
-            if name == f"cpu{self._cores.server}":
-                user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, fields[:8])
-                return (user + nice + system + interrupts + soft + stolen) / TICKS
-        return 0.0
+    def cores_seconds(self) -> tuple[float, float]:
+        """Return the time that the server's core and the client's have worked, for whomever."""
+        return _core_seconds(self._cores.server), _core_seconds(self._cores.client)
 
     def resident_mb(self) -> float:
         """Return the memory of the process tree that is in RAM, in MB; what processes share counts for each."""
@@ -191,6 +186,15 @@ def _tree(root: int) -> list[int]:
             with suppress(OSError):
                 waiting.extend(map(int, children.read_text().split()))
     return found
+
+
+def _core_seconds(core: int) -> float:
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, fields[:8])
+            return (user + nice + system + interrupts + soft + stolen) / TICKS
+    return 0.0
 
 
 def _cpu_seconds(process_id: int) -> float:

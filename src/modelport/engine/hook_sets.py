@@ -56,6 +56,8 @@ class HookSet:
     read: Callable[[Any, Any, str], Any] | None = None
     """Makes plain values of what a hook returned for an input (value, input, `Class._hook`); None: the hooks give
     text, which the output reads."""
+    reads_long: bool = False
+    """Whether that may take long, so that it is done in a thread for async hooks too; for a batch of many it is."""
 
 
 def _text_hooks(one: str, many: str) -> HookSet:

@@ -15,6 +15,8 @@ from modelport.values.errors import HookError, KeywordError
 
 OPTIONAL_NAMES = ("_llm_type", "_identifying_params", "_count_tokens", "_load", "_unload")
 """What an author may define besides hooks."""
+READ_AT_ONCE = 64
+"""How many values of a batch are read on the loop that an async hook runs on; more are read in a thread."""
 _OURS = frozenset({"stop", "run_manager", "include_stop"})
 
 
@@ -101,18 +103,19 @@ class Hook:
 class ReadHook(Hook):
     """Is a hook whose value is read where the hook ran: to make vectors or images plain takes its thread's time."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("_read", "_reads_long")
 
     def __init__(
         self,
         cls: type,
         form: HookForm,
         signature: inspect.Signature,
-        features: frozenset[str],
+        hook_set: HookSet,
         read: Callable[[Any, Any, str], Any],
     ) -> None:
-        super().__init__(cls, form, signature, features)
+        super().__init__(cls, form, signature, hook_set.features)
         self._read = read
+        self._reads_long = hook_set.reads_long
 
     @override
     def bind(self, model: Any, argument: Any, stop: list[str] | None, manager: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -122,7 +125,12 @@ class ReadHook(Hook):
     async def _awaited(self, value: Any, argument: Any) -> Any:
         if not inspect.isawaitable(value):
             raise HookError(f"{self.label} returned {shown(value)}; it must be an `async def`")
-        return self._read(await value, argument, self.label)
+        given = await value
+        if self._reads_long or (self.is_batch and len(argument) > READ_AT_ONCE):
+            from modelport.engine.workers import call_in_worker
+
+            return await call_in_worker(lambda: self._read(given, argument, self.label))
+        return self._read(given, argument, self.label)
 
 
 class Hooks:
@@ -218,7 +226,7 @@ def find_hooks(cls: type, base: type, hook_set: HookSet) -> Hooks:
         if hook_set.read is None:
             present[form.name] = Hook(cls, form, signature, hook_set.features)
         else:
-            present[form.name] = ReadHook(cls, form, signature, hook_set.features, hook_set.read)
+            present[form.name] = ReadHook(cls, form, signature, hook_set, hook_set.read)
     return Hooks(cls, present, hook_set)
 
 

@@ -26,6 +26,7 @@ IMAGE_HOOKS = HookSet(
     answer=("_generate_images", "_agenerate_images"),
     async_answer=("_agenerate_images", "_generate_images"),
     read=read_images,
+    reads_long=True,
 )
 """The hooks of an `ImageModel`; those that make images answer."""
 EDIT_HOOKS = HookSet(
@@ -33,6 +34,7 @@ EDIT_HOOKS = HookSet(
     answer=("_edit_images", "_aedit_images"),
     async_answer=("_aedit_images", "_edit_images"),
     read=read_images,
+    reads_long=True,
 )
 """The same hooks; those that edit images answer."""
 

@@ -23,6 +23,10 @@ _SIGNATURES = (
 """How the bytes of the common formats begin."""
 
 
+_STEP_CHARACTERS = 2**20
+"""How much base64 is decoded in one step: a multiple of four."""
+
+
 class Image(msgspec.Struct, frozen=True):
     """Is one image: its bytes, or the URL that it is at."""
 
@@ -43,7 +47,11 @@ class Image(msgspec.Struct, frozen=True):
     @property
     def data_url(self) -> str | None:
         """The bytes as a `data:` URL; None for an image that is at a URL."""
-        return f"data:{self.mime_type or 'application/octet-stream'};base64,{self.b64_json}" if self.data else None
+        return (
+            f"data:{self.mime_type or 'application/octet-stream'};base64,{self.b64_json}"
+            if self.data is not None
+            else None
+        )
 
     @override
     def __repr__(self) -> str:
@@ -92,7 +100,21 @@ def image_of_text(text: str, revised_prompt: str | None = None) -> Image | None:
             return image_of_bytes(unquote_to_bytes(body), mime_type, revised_prompt)
         text = body
     try:
-        data = base64.b64decode("".join(text.split()), validate=True)
+        data = _decoded("".join(text.split()))
     except (binascii.Error, ValueError):
         return None
     return image_of_bytes(data, mime_type, revised_prompt)
+
+
+def _decoded(text: str) -> bytes:
+    """Return the bytes of base64, a long one step by step, so that other threads run in between.
+
+    Raises:
+        ValueError: It is no base64.
+    """
+    if len(text) <= _STEP_CHARACTERS:
+        return base64.b64decode(text, validate=True)
+    if "=" in text[:-2]:
+        raise ValueError("padding in the middle")
+    steps = range(0, len(text), _STEP_CHARACTERS)
+    return b"".join([base64.b64decode(text[start : start + _STEP_CHARACTERS], validate=True) for start in steps])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -38,6 +39,8 @@ async def changes(files: Callable[[], set[Path]]) -> AsyncGenerator[None]:
     """
     from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it names types of trio, not installed
 
+    # It says of every event that there was one.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     watched = await asyncio.to_thread(files)
     digest = await asyncio.to_thread(digest_of, watched)
     while True:

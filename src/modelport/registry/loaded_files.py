@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import os
 import sys
 import threading
 from collections.abc import Mapping
-from importlib.util import resolve_name
+from contextlib import suppress
+from importlib.util import cache_from_source, resolve_name
 from pathlib import Path
 from types import ModuleType
 
@@ -64,9 +66,14 @@ def forget_changed() -> dict[str, ModuleType]:
             gone |= more
         forgotten: dict[str, ModuleType] = {}
         for name in gone:
-            forgotten[name] = _loaded.pop(name).module
+            entry = _loaded.pop(name)
+            forgotten[name] = entry.module
+            # Python takes compiled code for fresh when second and size are the same.
+            with suppress(OSError, NotImplementedError):
+                Path(cache_from_source(str(entry.file))).unlink()
             if sys.modules.get(name) is forgotten[name]:
                 del sys.modules[name]
+        importlib.invalidate_caches()
         return forgotten
 
 

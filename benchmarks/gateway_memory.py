@@ -61,6 +61,7 @@ def measured(
     growth = {name: values["after"][name] / early for name, early in values.get("early", {}).items()}
     lines = [
         Line("ready (process start to the first 200)", "s", values.get("ready", {}), targets["ready"], START),
+        Line("  server CPU until then", "s", values.get("cpu", {}), (), START),
         Line("RSS idle", "MB", values.get("idle", {}), targets["idle"], START),
     ]
     if with_load:
@@ -86,19 +87,21 @@ def _of_side(
     with_load: bool,
 ) -> dict[str, float]:
     ready: list[float] = []
+    cpu: list[float] = []
     idle: list[float] = []
     found: dict[str, float] = {}
     for turn in range(amount.starts):
         server = start(name)
         try:
-            server.settle()
+            cpu.append(server.cpu_seconds())
             ready.append(server.ready_seconds)
+            server.settle()
             idle.append(server.resident_mb())
             if with_load and turn == amount.starts - 1:
                 found = _under_load(server, run, amount, pace, notes)
         finally:
             server.stop()
-    return {"ready": median(ready), "idle": median(idle), **found}
+    return {"ready": median(ready), "cpu": median(cpu), "idle": median(idle), **found}
 
 
 def _under_load(

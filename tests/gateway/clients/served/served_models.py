@@ -1,4 +1,4 @@
-"""The models that test_openai_client.py talks to, in a process of their own."""
+"""The models that the clients talk to, in a process of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from modelport import LLM, CallbackManagerForLLMRun, ChatModel, CustomLLMError, Generation
+from modelport import (
+    LLM,
+    AIMessageChunk,
+    CallbackManagerForLLMRun,
+    ChatModel,
+    CustomLLMError,
+    EmbeddingModel,
+    Generation,
+    ImageModel,
+    ToolMessage,
+)
 
 WAIT_SECONDS = 20
 
@@ -59,14 +69,43 @@ class Failing(LLM):
 
 
 class Tools(ChatModel):
-    """Calls every tool that it is given."""
+    """Calls every tool that it is given; when it has their results, it says them."""
 
-    def _call(self, messages: Any, tools: Any = None) -> Generation:
+    def _call(self, messages: Any, tools: Any = None) -> str | Generation:
+        if results := [message.content for message in messages if isinstance(message, ToolMessage)]:
+            return ", ".join(map(str, results))
         calls = [
             {"name": tool["function"]["name"], "args": {"place": "Ulm"}, "id": f"call-{index}"}
             for index, tool in enumerate(tools)
         ]
         return Generation(tool_calls=calls)
+
+
+class ToolsInPieces(ChatModel):
+    """Calls every tool that it is given, the arguments in several pieces."""
+
+    def _stream(self, messages: Any, tools: Any) -> Iterator[AIMessageChunk]:
+        for index, tool in enumerate(tools):
+            name = tool["function"]["name"]
+            yield AIMessageChunk(
+                tool_call_chunks=[{"name": name, "args": "", "id": f"call-{index}", "index": index}]
+            )
+            for piece in ('{"pla', 'ce": "U', 'lm"}'):
+                yield AIMessageChunk(tool_call_chunks=[{"name": None, "args": piece, "id": None, "index": index}])
+
+
+class Embedder(EmbeddingModel):
+    """Gives vectors whose numbers are the same in 32 bits: the text's length, and two that never change."""
+
+    def _embed(self, texts: list[str], dimensions: int = 3) -> list[list[float]]:
+        return [[float(len(text)), 0.5, -1.25, 2.0][:dimensions] for text in texts]
+
+
+class Painter(ImageModel):
+    """Makes images whose bytes are a signature and the prompt."""
+
+    def _generate_images(self, prompt: str, n: int = 1) -> list[bytes]:
+        return [b"\x89PNG\r\n\x1a\n" + f"{prompt} {index}".encode() for index in range(n)]
 
 
 class Waiting(LLM):

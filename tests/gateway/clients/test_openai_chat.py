@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai import AsyncOpenAI, OpenAI
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
 
 TOOLS: Any = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
     for name in ("weather", "time")
 ]
 CALLS = [("call-0", "weather", '{"place":"Ulm"}'), ("call-1", "time", '{"place":"Ulm"}')]
-ODD_TEXTS = ["héllo 😀", "\u2028\x85\n\ndata: [DONE]\n\n", "e\u0301 👩\u200d👩\u200d👧", "\x00\x1f\"\\"]
+ODD_TEXTS = ["héllo 😀", "\u2028\x85\n\ndata: [DONE]\n\n", "e\u0301 👩\u200d👩\u200d👧", '\x00\x1f"\\']
 
 
 def says(text: str) -> Any:
@@ -76,9 +78,7 @@ def test_tool_calls_and_their_results_are_passed_through(client: OpenAI) -> None
 
 
 def test_tool_calls_come_in_pieces(client: OpenAI) -> None:
-    chunks = list(
-        client.chat.completions.create(model="tools-in-pieces", messages=says("x"), tools=TOOLS, stream=True)
-    )
+    chunks = list(client.chat.completions.create(model="tools-in-pieces", messages=says("x"), tools=TOOLS, stream=True))
     pieces: Any = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
     assert [piece.index for piece in pieces] == [0] * 4 + [1] * 4
     assert [piece.id for piece in pieces] == ["call-0", None, None, None, "call-1", None, None, None]

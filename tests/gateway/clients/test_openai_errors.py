@@ -121,9 +121,7 @@ class TestLeaving:
             assert asked(f"{kind} running") == "yes"
         assert asked(f"{kind} stopped") == "yes"
 
-    def test_a_client_whose_time_is_up_stops_the_model(
-        self, client: OpenAI, asked: Any, model: str, kind: str
-    ) -> None:
+    def test_a_client_whose_time_is_up_stops_the_model(self, client: OpenAI, asked: Any, model: str, kind: str) -> None:
         with pytest.raises(openai.APITimeoutError):
             client.with_options(timeout=0.3).chat.completions.create(model=model, messages=says("x"))
         assert asked(f"{kind} running") == "yes"

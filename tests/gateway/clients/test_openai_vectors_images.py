@@ -29,9 +29,7 @@ def test_a_raw_answer_is_base64_of_32_bit_numbers(client: OpenAI) -> None:
 
 
 async def test_embeddings_as_numbers_and_with_dimensions(async_client: AsyncOpenAI) -> None:
-    answer = await async_client.embeddings.create(
-        model="embedder", input="ü😀", encoding_format="float", dimensions=4
-    )
+    answer = await async_client.embeddings.create(model="embedder", input="ü😀", encoding_format="float", dimensions=4)
     assert vectors(answer) == [(0, [2.0, 0.5, -1.25, 2.0])]
 
 

@@ -87,9 +87,7 @@ class ToolsInPieces(ChatModel):
     def _stream(self, messages: Any, tools: Any) -> Iterator[AIMessageChunk]:
         for index, tool in enumerate(tools):
             name = tool["function"]["name"]
-            yield AIMessageChunk(
-                tool_call_chunks=[{"name": name, "args": "", "id": f"call-{index}", "index": index}]
-            )
+            yield AIMessageChunk(tool_call_chunks=[{"name": name, "args": "", "id": f"call-{index}", "index": index}])
             for piece in ('{"pla', 'ce": "U', 'lm"}'):
                 yield AIMessageChunk(tool_call_chunks=[{"name": None, "args": piece, "id": None, "index": index}])
 

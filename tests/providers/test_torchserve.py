@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import NotFoundError as NotFoundOfClient
+from openai import OpenAI
 
 from modelport.providers import HTTPModel
 from modelport.providers.recipes import torch_serve
@@ -131,6 +133,42 @@ async def test_it_keeps_the_guarantees(model) -> None:
     assert (cut.text, cut.finish_reason, cut.usage.completion_tokens) == ("three two", "length", 2)
     assert await model.ainvoke("one two three", stop=["two"], include_stop=False) == "three "
     assert await model.abatch([f"a{index} b" for index in range(8)]) == [f"b a{index}" for index in range(8)]
+
+
+CONFIG = """
+models:
+  text: {{use: http/torchserve, params: {{url: "{url}/predictions/text"}}}}
+server: {{port: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def gateway(url: str, serve: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a gateway is whose only model is torch-serve's, from a config alone."""
+    config = tmp_path_factory.mktemp("gateway") / "config.yaml"
+    config.write_text(CONFIG.format(url=url), encoding="utf-8")
+    with serve(config) as gateway:
+        yield gateway
+
+
+def test_a_config_alone_puts_it_behind_the_gateway(gateway: str) -> None:
+    with OpenAI(base_url=gateway, api_key="none", max_retries=0) as client:
+        messages: Any = [{"role": "user", "content": "one two three"}]
+        answer = client.chat.completions.create(model="text", messages=messages)
+        [choice] = answer.choices
+        assert (choice.message.role, choice.finish_reason, answer.object) == ("assistant", "stop", "chat.completion")
+        chunks = list(
+            client.chat.completions.create(
+                model="text", messages=messages, stream=True, stream_options={"include_usage": True}
+            )
+        )
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks[:-1]) == choice.message.content
+        assert len(chunks) > len((choice.message.content or "").split())
+        assert answer.usage is not None
+        assert answer.usage == chunks[-1].usage
+        assert client.completions.create(model="text", prompt="one two three").choices[0].text == "three two one"
+        with pytest.raises(NotFoundOfClient, match="model_not_found"):
+            client.completions.create(model="other", prompt="hi")
 
 
 def test_what_torch_serve_refuses_is_one_clear_error(model, url) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+from jsonschema.validators import validator_for
 
 from modelport import LLM, ChatModel, create_app
 from modelport.gateway import draining
@@ -18,6 +19,12 @@ from modelport.gateway.server import Server
 from modelport.gateway.settings import GatewaySettings
 
 SCHEMAS = json.loads((Path(__file__).parent / "openai_schemas.json").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _validator(schema: str) -> Any:
+    """Return what validates against one of the schemas; that they are schemas themselves is not checked each time."""
+    return validator_for(SCHEMAS)({**SCHEMAS, "$ref": f"#/$defs/{schema}"})
 
 
 class Reply:
@@ -76,7 +83,7 @@ class Reply:
     @property
     def error(self) -> dict[str, Any]:
         """The error object; it has to be one."""
-        jsonschema.validate(self.json, {**SCHEMAS, "$ref": "#/$defs/ErrorResponse"})
+        _validator("ErrorResponse").validate(self.json)
         return self.json["error"]
 
     @property
@@ -148,7 +155,7 @@ def conforms() -> Any:
     """Hold a value against one of OpenAI's schemas."""
 
     def conforms(value: Any, schema: str) -> None:
-        jsonschema.validate(value, {**SCHEMAS, "$ref": f"#/$defs/{schema}"})
+        _validator(schema).validate(value)
 
     return conforms
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def start(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
         monkeypatch.delenv(name, raising=False)
 
     @contextmanager
-    def start(handler: str, attribute: str = "my_custom_llm") -> Iterator[str]:
+    def start(handler: str, attribute: str = "my_custom_llm") -> Generator[str]:
         folder, elsewhere = tmp_path / "guide", tmp_path / "elsewhere"
         folder.mkdir()
         elsewhere.mkdir()

@@ -15,7 +15,7 @@ MAX_INPUTS = 2048
 """OpenAI's bound of the texts in one request."""
 
 Text = Annotated[str, Meta(min_length=1)]
-Tokens = Annotated[int, Meta(ge=1)]
+Tokens = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Choices = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
 Stop = str | Annotated[list[Text], Meta(max_length=4)] | None

@@ -95,6 +95,18 @@ class InTurns(LLM):
 BARRIERS: dict[str, asyncio.Barrier] = {}
 
 
+class Silent(LLM):
+    """Says one piece, and the other when it is let."""
+
+    async def _astream(self, prompt: str) -> AsyncIterator[str]:
+        yield "one"
+        await LET.wait()
+        yield " two"
+
+
+LET = asyncio.Event()
+
+
 class Tools(ChatModel):
     """Calls each tool: the first with arguments in pieces, the others with none."""
 
@@ -312,3 +324,21 @@ async def test_an_error_in_a_stream_is_its_last_frame(ask: Any, path: str, n: in
     assert (reply.status, set(error), set(error["error"])) == (200, {"error"}, {"message", "type", "param", "code"})
     assert chunks
     assert all(entry["finish_reason"] is None for chunk in chunks for entry in chunk["choices"])
+
+
+# llmgateway PR 2334, coder#28185 (openai-go dies of empty events), opencode#50871, llama.cpp PR 24013
+async def test_comments_of_a_silent_stream_are_lines_that_make_no_event(ask: Any) -> None:
+    LET.clear()
+    app = create_app({"m": Silent()})
+    app.serving.settings.server.keep_alive_comments_seconds = 0.01
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}).encode()
+    reply = ask(app, "POST", "/v1/chat/completions", body)
+    comments = 0
+    while comments < 2:
+        comments += (await reply.next_message()).get("body", b"").count(b": keep-alive\n")
+    LET.set()
+    await reply.done()
+    assert b": keep-alive\n\n" not in reply.body
+    without = reply.body.replace(b": keep-alive\n", b"")
+    texts = [json.loads(frame)["choices"][0]["delta"].get("content", "") for frame in frames(without)[:-1]]
+    assert "".join(texts) == "one two"

@@ -56,6 +56,19 @@ async def test_the_async_client_gets_images_too(async_client: AsyncOpenAI) -> No
     assert base64.b64decode(answer.data[0].b64_json or "") == SIGNATURE + "ü 0".encode()
 
 
+def test_an_image_is_sent_as_a_file_and_comes_back_edited(client: OpenAI) -> None:
+    file = ("otter.png", SIGNATURE + b"an otter", "image/png")
+    answer = client.images.edit(model="painter", image=file, prompt="with a hat ü")
+    assert answer.data is not None
+    assert base64.b64decode(answer.data[0].b64_json or "") == SIGNATURE + "an otter, with a hat ü".encode()
+
+
+async def test_the_async_client_sends_files_too(async_client: AsyncOpenAI) -> None:
+    answer = await async_client.images.edit(model="painter", image=SIGNATURE + b"an otter", prompt="with a hat")
+    assert answer.data is not None
+    assert base64.b64decode(answer.data[0].b64_json or "") == SIGNATURE + b"an otter, with a hat"
+
+
 def test_a_model_without_images_is_a_bad_request(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(model="echo", prompt="an otter")

@@ -63,6 +63,7 @@ EXPECTED: dict[str, Any] = {
     "embeddings": [[3.0, 0.5, -1.25], [5.0, 0.5, -1.25]],
     "embeddings_as_numbers": [[3.0, 0.5, -1.25], [5.0, 0.5, -1.25]],
     "images": [f"{PNG}an otter 0", f"{PNG}an otter 1"],
+    "edited_images": [f"{PNG}an otter, with a hat"],
     "completions": "one two",
     "completions_in_a_stream": ODD_TEXTS[0],
     "odd_texts": ODD_TEXTS,
@@ -116,7 +117,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 NOT_IN = {
     "openai_node": set[str](),
     # It lists no models and makes no images; streams of n > 1 it refuses itself.
-    "langchain_openai_client": {"models", "model_with_slashes", "images", "two_choices_in_a_stream"},
+    "langchain_openai_client": {"models", "model_with_slashes", "images", "edited_images", "two_choices_in_a_stream"},
     "litellm_client": {"model_with_slashes", "two_choices_in_a_stream"},
 }
 CASES = [(client, name) for client, left_out in NOT_IN.items() for name in EXPECTED if name not in left_out]
@@ -138,10 +139,10 @@ def command_of(client: str) -> list[str]:
         node = shutil.which("node")
         if node is None:
             pytest.skip("Node is not installed: install Node 20 or newer, then " + how)
-        if not (NODE_PACKAGES / "node_modules" / "openai").is_dir():
+        if not (Path(sys.prefix) / ".clients-node").exists():
             pytest.skip("the openai package for Node is not installed: " + how)
         return [node, str(PROGRAMS / "openai_node.mjs")]
-    if not PYTHON.exists():
+    if not (Path(sys.prefix) / ".clients").exists():
         pytest.skip("langchain-openai and litellm are not installed: " + how)
     return [str(PYTHON), str(PROGRAMS / f"{client}.py")]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 from typing import Any
 
 import litellm
@@ -126,6 +127,14 @@ def embeddings_as_numbers() -> Any:
 @scenario
 def images() -> Any:
     answer: Any = litellm.image_generation(model="openai/painter", prompt="an otter", n=2, **HERE)
+    return [base64.b64decode(one.b64_json).decode("latin-1") for one in answer.data]
+
+
+@scenario
+def edited_images() -> Any:
+    image = io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"an otter")
+    image.name = "otter.png"
+    answer: Any = litellm.image_edit(model="openai/painter", image=image, prompt="with a hat", **HERE)
     return [base64.b64decode(one.b64_json).decode("latin-1") for one in answer.data]
 
 

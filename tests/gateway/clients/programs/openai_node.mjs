@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const { GATEWAY_URL: baseURL, GATEWAY_KEY: apiKey, PACKAGES: packages } = process.env;
 const openai = await import(pathToFileURL(path.join(packages, "node_modules", "openai", "index.mjs")));
-const { default: OpenAI } = openai;
+const { default: OpenAI, toFile } = openai;
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
 const { odd_texts: oddTexts, statuses, tools } = JSON.parse(process.env.INPUTS);
 
@@ -98,6 +98,12 @@ const scenarios = {
   },
   async images() {
     const answer = await client.images.generate({ model: "painter", prompt: "an otter", n: 2 });
+    return answer.data.map((one) => Buffer.from(one.b64_json, "base64").toString("latin1"));
+  },
+  async edited_images() {
+    const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+    const image = await toFile(Buffer.concat([signature, Buffer.from("an otter")]), "a.png", { type: "image/png" });
+    const answer = await client.images.edit({ model: "painter", image, prompt: "with a hat" });
     return answer.data.map((one) => Buffer.from(one.b64_json, "base64").toString("latin1"));
   },
   async completions() {

@@ -100,10 +100,13 @@ class Embedder(EmbeddingModel):
 
 
 class Painter(ImageModel):
-    """Makes images whose bytes are a signature and the prompt."""
+    """Makes images whose bytes are a signature and the prompt; an edit adds the prompt to the image's bytes."""
 
     def _generate_images(self, prompt: str, n: int = 1) -> list[bytes]:
         return [b"\x89PNG\r\n\x1a\n" + f"{prompt} {index}".encode() for index in range(n)]
+
+    def _edit_images(self, images: list[Any], prompt: str) -> list[bytes]:
+        return [image.data + f", {prompt}".encode() for image in images]
 
 
 class Waiting(LLM):

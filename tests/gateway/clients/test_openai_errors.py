@@ -88,6 +88,13 @@ def test_a_model_that_raises_runs_once_though_the_client_retries(url: str, key: 
     assert asked("calls of only once") == "1"
 
 
+def test_a_model_that_is_busy_is_asked_again_as_soon_as_it_says(url: str, key: str, asked: Any) -> None:
+    with OpenAI(base_url=url, api_key=key) as retrying:
+        answer = retrying.chat.completions.create(model="failing", messages=says("busy python"))
+    assert answer.choices[0].message.content == "free"
+    assert asked("calls of busy python") == "2"
+
+
 def test_an_error_in_the_middle_of_a_stream_is_raised_by_the_client(client: OpenAI) -> None:
     stream = client.chat.completions.create(model="failing", messages=says("late"), stream=True)
     assert [next(stream).choices[0].delta.content for _ in range(3)] == ["", "one ", "two "]

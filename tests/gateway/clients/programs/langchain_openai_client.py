@@ -142,6 +142,12 @@ def error_in_a_stream() -> Any:
 
 
 @scenario
+def busy() -> Any:
+    answer = chat_model("failing", max_retries=2).invoke("busy langchain")
+    return [answer.content, asked("calls of busy langchain")]
+
+
+@scenario
 def wrong_key() -> Any:
     return failure(lambda: chat_model("echo", api_key="sk-wrong").invoke("x"))
 

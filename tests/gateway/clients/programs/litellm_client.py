@@ -86,6 +86,11 @@ def two_choices() -> Any:
 
 
 @scenario
+def two_choices_in_a_stream() -> Any:
+    return told(list(completion("echo", "hi", n=2, stream=True, stream_options={"include_usage": True})))
+
+
+@scenario
 def stop() -> Any:
     return completion("echo", "one two three", stop=[" three", " two"]).choices[0].message.content
 
@@ -183,6 +188,12 @@ def error_in_a_stream() -> Any:
     except Exception as error:  # noqa: BLE001 - that one comes is what is asked for
         return [text, "bad luck" in str(error)]
     return "nothing was raised"
+
+
+@scenario
+def busy() -> Any:
+    answer = completion("failing", "busy litellm", max_retries=2)
+    return [answer.choices[0].message.content, asked("calls of busy litellm")]
 
 
 @scenario

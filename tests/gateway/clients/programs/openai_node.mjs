@@ -140,6 +140,11 @@ const scenarios = {
     }
     return "nothing was thrown";
   },
+  async busy() {
+    const retrying = new OpenAI({ baseURL, apiKey });
+    const answer = await retrying.chat.completions.create({ model: "failing", messages: says("busy node") });
+    return [answer.choices[0].message.content, await asked("calls of busy node")];
+  },
   wrong_key: () => failure(() => new OpenAI({ baseURL, apiKey: "sk-wrong" }).models.list()),
   unknown_model: () => failure(() => chat("ecko", "x")),
   async timeout() {

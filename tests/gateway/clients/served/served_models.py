@@ -18,6 +18,7 @@ from modelport import (
     ImageModel,
     ToolMessage,
 )
+from modelport.values.status_errors import RateLimitError
 
 WAIT_SECONDS = 20
 
@@ -53,7 +54,7 @@ async_echo = AsyncEcho()
 
 
 class Failing(LLM):
-    """Fails as the prompt says: a status, `late` for an error after two pieces, else a plain exception."""
+    """Fails as the prompt says: a status, `late` after two pieces, `busy` the first time, else a plain exception."""
 
     chat_template: str | None = "last"
     password: str = "hunter2-hunter2"
@@ -62,6 +63,11 @@ class Failing(LLM):
         CALLS.append(prompt)
         if prompt.isdigit():
             raise CustomLLMError(int(prompt), f"status {prompt}")
+        if prompt.startswith("busy"):
+            if CALLS.count(prompt) == 1:
+                raise RateLimitError("ask again in a moment", retry_after=0.01)
+            yield "free"
+            return
         if prompt == "late":
             yield "one "
             yield "two "

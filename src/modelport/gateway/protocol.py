@@ -78,7 +78,11 @@ class GatewayProtocol(HttpToolsProtocol):
         """The request that is being answered, or was last; `cycle` is the newest one read."""
         self._fed_bytes = 0
         self._head_bytes = 0
-        """How much of a head came before the bytes that are being read."""
+        """How much of a head came before the bytes that are being read; after a body, how much of its trailers."""
+        self._heard = False
+        """Whether a part of a body, or of its chunks' framing, was read of the bytes that came last."""
+        self._silent_bytes = 0
+        """How much came while nothing of it could be read."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -124,6 +128,12 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._head_bytes += len(data)
                 if self._head_bytes > self._shared.max_header_bytes:
                     self._refuse(head_too_large(self._shared.max_header_bytes))
+            elif self._phase is _Phase.BODY:
+                # What the parser says nothing about it may be keeping: a line of trailers that does not end.
+                self._silent_bytes = 0 if self._heard else self._silent_bytes + len(data)
+                self._heard = False
+                if self._silent_bytes > self._shared.max_header_bytes:
+                    self._refuse(head_too_large(self._shared.max_header_bytes))
 
     @override
     def on_message_begin(self) -> None:
@@ -135,6 +145,17 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is not _Phase.BODY:
+            super().on_header(name, value)
+            return
+        # Trailers: nobody asks for them.
+        self._heard = True
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self._shared.max_header_bytes:
+            raise RefusedError(head_too_large(self._shared.max_header_bytes))
+
+    @override
     def on_headers_complete(self) -> None:
         most = self._shared.max_header_bytes
         if self._head_bytes + self._fed_bytes > most and self._size_of_head() > most:
@@ -142,9 +163,20 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._phase = _Phase.BODY
         self._since = 0.0
+        self._head_bytes = self._silent_bytes = 0
+        self._heard = True
         if self.pipeline:
             # uvicorn stops reading here, and then does not see the client of the running request leave.
             self.flow.resume_reading()
+
+    def on_chunk_header(self) -> None:
+        """Take down that the beginning of a chunk was read."""
+        self._heard = True
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._heard = True
+        super().on_body(body)
 
     @override
     def on_message_complete(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -24,6 +26,7 @@ from modelport.wire.chat_response import chat_completion
 from modelport.wire.embedding_request import decode_embedding_request
 from modelport.wire.embedding_response import embedding_response
 from modelport.wire.error_object import ErrorBody, ErrorObject
+from modelport.wire.image_edit_request import decode_image_edit_request
 from modelport.wire.image_request import decode_image_request
 from modelport.wire.image_response import image_response
 from modelport.wire.json_text import encode_json
@@ -166,8 +169,33 @@ def test_the_form_of_an_edit_has_the_fields_of_an_image_request_and_files() -> N
     conforms({"model": "m", "prompt": "x", "image": ["bytes", "bytes"]}, "ImageEditRequest")
 
 
+TEXT_IMAGE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n pixels").decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "taken"),
+    [
+        ({"image": TEXT_IMAGE}, True),
+        ({"image": [TEXT_IMAGE, TEXT_IMAGE], "mask": TEXT_IMAGE, "n": 2}, True),
+        ({"images": [{"image_url": TEXT_IMAGE}], "mask": {"image_url": TEXT_IMAGE}}, True),
+        ({"images": TEXT_IMAGE, "mask": None}, True),
+        ({}, False),
+        ({"image": []}, False),
+        ({"image": ""}, False),
+        ({"image": 5}, False),
+        ({"images": [{"image_url": 5}]}, False),
+        ({"image": [TEXT_IMAGE] * 17}, False),
+    ],
+)
+def test_an_edit_in_json_is_what_the_schema_says(fields: dict[str, Any], taken: bool) -> None:
+    body = {"model": "m", "prompt": "x", **fields}
+    assert validator_of("ImageEditJsonRequest").is_valid(body) is taken
+    with nullcontext() if taken else pytest.raises(InputError):
+        decode_image_edit_request(encode_json(body))
+
+
 def test_every_field_of_every_request_has_a_sentence() -> None:
-    for schema in (*BASES, "ImageEditRequest"):
+    for schema in (*BASES, "ImageEditRequest", "ImageEditJsonRequest"):
         for field, node in openapi()["components"]["schemas"][schema]["properties"].items():
             assert node["description"].endswith("."), (schema, field)
 

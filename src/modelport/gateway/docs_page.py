@@ -99,13 +99,14 @@ def _endpoint(document: Node, path: str, method: str, operation: Node) -> str:
     """Return one endpoint: its path and what it does; inside, its fields and a line to copy."""
     is_root = "servers" in document["paths"][path]
     shown = path if is_root else f"/v1{path}"
-    [(kind, body)] = operation.get("requestBody", {"content": {"": {}}})["content"].items()
+    bodies: Node = operation.get("requestBody", {"content": {}})["content"]
     inside = [f"<p>{_text(operation['description'])}</p>"] if "description" in operation else []
-    if body:
+    for kind, body in bodies.items():
         schema = document["components"]["schemas"][body["schema"]["$ref"].rsplit("/", 1)[1]]
         rows = "\n".join(_field(name, node, schema["required"]) for name, node in _required_first(schema))
         inside.append(f"<h3>{escape(kind)}</h3>\n<dl>\n{rows}\n</dl>")
-    inside.append(_sample("curl", curl_sample(method.upper(), path, body.get("example"), is_root=is_root)))
+    example = next((body["example"] for body in bodies.values() if "example" in body), None)
+    inside.append(_sample("curl", curl_sample(method.upper(), path, example, is_root=is_root)))
     return (
         f'<details class="{method}"{" open" if path == "/chat/completions" else ""}>\n'
         f'<summary><b class="method">{method.upper()}</b><code>{escape(shown)}</code>'

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from modelport._version import __version__
+from modelport.gateway.openapi_answers import (
+    CONTENT_TYPE,
+    Node,
+    failure,
+    failures,
+    headers,
+    health_schema,
+    json_of,
+    reference,
+)
 from modelport.gateway.openapi_schemas import schemas
 from modelport.wire.json_text import encode_json
 
-Node = dict[str, Any]
-
-CONTENT_TYPE = "application/json"
 MODEL = "my-model"
 """The model of the examples."""
 EXAMPLES: dict[str, Node] = {
@@ -52,9 +58,9 @@ def openapi() -> Node:
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
             },
-            "schemas": {**schemas(), "Health": _health()},
-            "headers": _headers(),
-            "responses": _failures(),
+            "schemas": {**schemas(), "Health": health_schema()},
+            "headers": headers(),
+            "responses": failures(),
         },
     }
 
@@ -91,14 +97,18 @@ def _paths() -> Node:
             "createImage", "Make images of a prompt", ("ImageRequest", EXAMPLES["/images/generations"]), "ImageList"
         ),
         "/images/edits": _asking(
-            "createImageEdit", "Edit images as a prompt says", ("ImageEditRequest", None), "ImageList"
+            "createImageEdit",
+            "Edit images as a prompt says",
+            ("ImageEditRequest", None),
+            "ImageList",
+            json_too="ImageEditJsonRequest",
         ),
         "/rerank": _asking(
             "createRerank", "Rank documents by a query", ("RerankRequest", EXAMPLES["/rerank"]), "Ranking"
         ),
         "/models": {"get": _reading("listModels", "List the models that this key may use", "ModelList", {})},
         "/models/{id}": {
-            "get": _reading("retrieveModel", "Describe one model", "Model", {"404": _failure("NotFound")}),
+            "get": _reading("retrieveModel", "Describe one model", "Model", {"404": failure("NotFound")}),
             "parameters": [
                 {
                     "name": "id",
@@ -113,7 +123,7 @@ def _paths() -> Node:
         "/health/ready": _health_path(
             "getReadiness",
             "Tell whether the models are loaded and requests are taken",
-            {"503": _failure("Unavailable")},
+            {"503": failure("Unavailable")},
         ),
         "/metrics": {
             "servers": _ROOT,
@@ -130,7 +140,7 @@ def _paths() -> Node:
                             "application/openmetrics-text": {"schema": {"type": "string"}},
                         },
                     },
-                    "401": _failure("Unauthorized"),
+                    "401": failure("Unauthorized"),
                 },
             },
         },
@@ -138,7 +148,13 @@ def _paths() -> Node:
 
 
 def _asking(
-    operation: str, summary: str, request: tuple[str, Node | None], answer: str, *, piece: str | None = None
+    operation: str,
+    summary: str,
+    request: tuple[str, Node | None],
+    answer: str,
+    *,
+    piece: str | None = None,
+    json_too: str | None = None,
 ) -> Node:
     """Return the path of an endpoint that asks a model.
 
@@ -148,13 +164,16 @@ def _asking(
         request: The schema of the body, and an example; one without is a form.
         answer: The schema of the answer.
         piece: The schema of a streamed answer's pieces; None: it is not streamed.
+        json_too: The schema of the JSON that is taken in the place of a form.
     """
     schema, example = request
-    body: Node = {"schema": _reference("schemas", schema)}
+    body: Node = {"schema": reference("schemas", schema)}
     if example is not None:
         body["example"] = example
-    kind = "multipart/form-data" if example is None else CONTENT_TYPE
-    content = _json(answer)
+    bodies = {"multipart/form-data" if example is None else CONTENT_TYPE: body}
+    if json_too is not None:
+        bodies |= json_of(json_too)
+    content = json_of(answer)
     if piece is not None:
         text = f"Each piece, a `{piece}`, as `data: {{…}}` and an empty line; then `data: [DONE]`."
         content["text/event-stream"] = {"schema": {"type": "string", "description": text}}
@@ -163,22 +182,22 @@ def _asking(
             "operationId": operation,
             "tags": ["models"],
             "summary": summary,
-            "requestBody": {"required": True, "content": {kind: body}},
+            "requestBody": {"required": True, "content": bodies},
             "responses": {
                 "200": {
                     "description": "The answer.",
-                    "headers": {"x-request-id": _reference("headers", "x-request-id")},
+                    "headers": {"x-request-id": reference("headers", "x-request-id")},
                     "content": content,
                 },
-                "400": _failure("BadRequest"),
-                "401": _failure("Unauthorized"),
-                "403": _failure("Forbidden"),
-                "404": _failure("NotFound"),
-                "413": _failure("TooLarge"),
-                "429": _failure("TooMany"),
-                "500": _failure("Failed"),
-                "503": _failure("Unavailable"),
-                "504": _failure("TimedOut"),
+                "400": failure("BadRequest"),
+                "401": failure("Unauthorized"),
+                "403": failure("Forbidden"),
+                "404": failure("NotFound"),
+                "413": failure("TooLarge"),
+                "429": failure("TooMany"),
+                "500": failure("Failed"),
+                "503": failure("Unavailable"),
+                "504": failure("TimedOut"),
             },
         }
     }
@@ -190,8 +209,8 @@ def _reading(operation: str, summary: str, answer: str, failures: Node) -> Node:
         "tags": ["models"],
         "summary": summary,
         "responses": {
-            "200": {"description": "The answer.", "content": _json(answer)},
-            "401": _failure("Unauthorized"),
+            "200": {"description": "The answer.", "content": json_of(answer)},
+            "401": failure("Unauthorized"),
             **failures,
         },
     }
@@ -205,68 +224,6 @@ def _health_path(operation: str, summary: str, failures: Node) -> Node:
             "tags": ["server"],
             "summary": summary,
             "security": [],
-            "responses": {"200": {"description": "Yes.", "content": _json("Health")}, **failures},
+            "responses": {"200": {"description": "Yes.", "content": json_of("Health")}, **failures},
         },
     }
-
-
-def _health() -> Node:
-    return {
-        "title": "Health",
-        "type": "object",
-        "properties": {"status": {"type": "string"}},
-        "required": ["status"],
-    }
-
-
-def _headers() -> Node:
-    return {
-        "x-request-id": {
-            "description": "Names the request in the server's log: the client's own, or one made here.",
-            "schema": {"type": "string"},
-        },
-        "retry-after": {
-            "description": "After how many seconds to try again.",
-            "schema": {"type": "integer", "minimum": 0},
-        },
-        "retry-after-ms": {
-            "description": "The same in milliseconds.",
-            "schema": {"type": "integer", "minimum": 0},
-        },
-    }
-
-
-def _failures() -> Node:
-    texts = {
-        "BadRequest": "The request is wrong; `param` names the field.",
-        "Unauthorized": "There is no key, or it is none of this server's, or it has expired.",
-        "Forbidden": "The key may not use this.",
-        "NotFound": "There is no such model for this key.",
-        "TooLarge": "The body is too large.",
-        "TooMany": "The key's limits are reached, or too many requests wait for the model.",
-        "Failed": "The model failed.",
-        "Unavailable": "The model, or the whole server, takes no requests for now.",
-        "TimedOut": "The model took too long.",
-    }
-    retry = {name: _reference("headers", name) for name in ("retry-after", "retry-after-ms")}
-    request_id = {"x-request-id": _reference("headers", "x-request-id")}
-    return {
-        name: {
-            "description": text,
-            "headers": {**request_id, **(retry if name in ("TooMany", "Unavailable") else {})},
-            "content": _json("Error"),
-        }
-        for name, text in texts.items()
-    }
-
-
-def _failure(name: str) -> Node:
-    return _reference("responses", name)
-
-
-def _json(name: str) -> Node:
-    return {CONTENT_TYPE: {"schema": _reference("schemas", name)}}
-
-
-def _reference(kind: str, name: str) -> Node:
-    return {"$ref": f"#/components/{kind}/{name}"}

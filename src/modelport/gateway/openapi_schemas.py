@@ -15,6 +15,7 @@ from modelport.wire.completion_chunk import ChatCompletionChunk
 from modelport.wire.embedding_request import EmbeddingBody
 from modelport.wire.embedding_response import EmbeddingObject, EmbeddingResponse
 from modelport.wire.error_object import ErrorBody
+from modelport.wire.image_edit_request import MAX_INPUT_IMAGES
 from modelport.wire.image_request import ImageBody
 from modelport.wire.image_response import ImageResponse
 from modelport.wire.model_list import ModelEntry, ModelList
@@ -89,7 +90,11 @@ def schemas() -> dict[str, Schema]:
         for field in msgspec.structs.fields(kind):
             if field.name == "object":
                 answers[name]["properties"]["object"] = {"type": "string", "const": _default_of(field)}
-    return {**requests, **answers, "ImageEditRequest": _image_edit(requests["ImageRequest"])}
+    edits = {
+        "ImageEditRequest": _image_edit(requests["ImageRequest"]),
+        "ImageEditJsonRequest": _image_edit_in_json(requests["ImageRequest"]),
+    }
+    return {**requests, **answers, **edits}
 
 
 def _default_of(field: msgspec.structs.FieldInfo) -> Any:
@@ -168,4 +173,26 @@ def _image_edit(images: Schema) -> Schema:
         "description": "A form; " + images["description"][0].lower() + images["description"][1:],
         "properties": {"image": files, "mask": mask, **images["properties"]},
         "required": ["image", *images["required"]],
+    }
+
+
+def _image_edit_in_json(images: Schema) -> Schema:
+    """Return the schema of an edit that is JSON: the fields of an image request, and images as texts."""
+    text: Schema = {"type": "string", "minLength": 1, "description": "A `data:` URL, or base64."}
+    wrapped: Schema = {"type": "object", "properties": {"image_url": text}, "required": ["image_url"]}
+    one = [text, wrapped]
+    many: Schema = {"type": "array", "items": {"anyOf": one}, "minItems": 1, "maxItems": MAX_INPUT_IMAGES}
+    several: Schema = {"anyOf": [*one, many]}
+    return {
+        "title": "ImageEditJsonRequest",
+        "type": "object",
+        "description": images["description"],
+        "properties": {
+            "image": {"description": "The image to edit, or several; addresses are not fetched.", **several},
+            "images": {"description": "The same, under the name that OpenAI's JSON has.", **several},
+            "mask": {"description": "A PNG whose transparent parts are to be edited.", "anyOf": [*one, _NULL]},
+            **images["properties"],
+        },
+        "required": images["required"],
+        "anyOf": [{"required": ["image"]}, {"required": ["images"]}],
     }

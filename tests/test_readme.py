@@ -1,33 +1,29 @@
-"""Every Python block of the README and the docs runs, and prints the text block after it."""
+"""Every block of the README and of the docs runs, and prints the block of text after it."""
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
-import re
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.page import Reader, blocks_of, is_as_shown
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$(?:\s*^```text\n(?P<printed>.*?)^```$)?", re.M | re.S)
+SET = {"OPENAI_API_KEY": "sk-none", "TEAM_KEY": "sk-team"}
+"""The variables that the pages' configs want."""
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the pages call by curl, which is not installed")
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_the_snippets_of_a_page_run(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = page.read_text(encoding="utf-8")
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    with asyncio.Runner() as runner:
-        for block in BLOCK.finditer(text):
-            # Padded, so that a traceback shows the page's own line.
-            line = text.count("\n", 0, block.start("code"))
-            code = compile("\n" * line + block["code"], page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            result = eval(code, namespace)
-            if inspect.iscoroutine(result):
-                runner.run(result)
-            printed = capsys.readouterr().out
-            if block["printed"] is not None:
-                assert printed == block["printed"], f"{page.name}:{line + 1}"
+def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("MODELPORT_MASTER_KEY", "LITELLM_MASTER_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    with Reader(page, tmp_path, SET) as reader:
+        for block in blocks_of(page.read_text(encoding="utf-8")):
+            printed = reader.run(block)
+            if block.printed is not None:
+                shown = f"{page.name}:{block.line}\n{block.printed}\nbut it prints\n{printed}"
+                assert is_as_shown(block.printed, printed), shown

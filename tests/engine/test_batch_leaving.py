@@ -165,7 +165,7 @@ async def _events(model: LLM, prompt: str) -> list[Any]:
     return [event async for event in model.astream_events(prompt, version="v2")]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.integers(1, 5),
     limit=st.one_of(st.none(), st.integers(1, 3)),

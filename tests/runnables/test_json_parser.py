@@ -183,7 +183,7 @@ def test_no_piece_in_gives_no_piece() -> None:
     assert list(PARSER.transform(iter([]))) == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(),

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelport.engine.read_ahead import READ_AHEAD_CHUNKS
 from modelport.testing import gates
-from modelport.testing.checks import NotApplicable, check, check_each_way, expect, expect_equal
+from modelport.testing.checks import CheckFailure, NotApplicable, check, check_each_way, expect, expect_equal
 from modelport.testing.conditions import has_stream, has_sync_stream
 from modelport.testing.gates import Gate, in_thread, patiently
 from modelport.testing.probe import HookCall, Probe
@@ -147,17 +147,25 @@ async def end_event(subject: Subject, way: str) -> None:
 @check_each_way("cancel:{way}:timeout-event", source=SOURCE)
 async def timeout_event(subject: Subject, way: str) -> None:
     """A `{way}` that runs out of time fires an end event, marked cancelled, and no error event."""
-    probe, record = subject.probe(), RecordingHandler()
-    config = {"callbacks": [record], "timeout": gates.SOON_SECONDS}
-    with Gate() as gate:
-        probe.on_enter = lambda call: gate
-        try:
-            async with patiently(f"`{way}`"):
-                await WAYS[way].results(probe.face, subject.prompts[0], config)
-        except ModelTimeoutError:
-            pass
-        else:
-            raise NotApplicable(f"`{way}` does not run out of time")
+    probe = subject.probe()
+    for factor in (1, 10, 100):
+        record = RecordingHandler()
+        config = {"callbacks": [record], "timeout": factor * gates.SOON_SECONDS}
+        with Gate() as gate:
+            probe.on_enter = lambda call, gate=gate: gate
+            try:
+                async with patiently(f"`{way}`"):
+                    await WAYS[way].results(probe.face, subject.prompts[0], config)
+            except ModelTimeoutError:
+                pass
+            else:
+                raise NotApplicable(f"`{way}` does not run out of time")
+        if probe.calls:
+            return _expect_marked_end(record)
+    raise CheckFailure("the deadline passed before the hook was called")
+
+
+def _expect_marked_end(record: RecordingHandler) -> None:
     names = [event.name for event in record.events]
     expect(len(record.ends) == 1 and not record.failures, f"the events are {names}")
     marked = _is_marked(record.ends[0].payload)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,12 +15,10 @@ import msgspec
 
 from modelport.providers.connections import PoolSettings, connections_of
 from modelport.providers.endpoint import Endpoint, place_of
-from modelport.providers.failures import CONNECTION_ERRORS, connection_failure, malformed, status_failure
+from modelport.providers.failures import CONNECTION_ERRORS, connection_failure, status_failure
 from modelport.providers.framing import Framing
 from modelport.runnables import backoff
 from modelport.values.status_errors import APIStatusError, BadGatewayError
-
-T = TypeVar("T")
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of an error's body is read."""
@@ -105,17 +103,6 @@ class Exchange:
         except CONNECTION_ERRORS as error:
             failure = connection_failure(error, self.place, self.scrub, started=True)
         raise failure
-
-    async def read_json(self, kind: type[T]) -> T:
-        """Return the whole body, decoded; raises as `read` does, and when it is no such JSON."""
-        body = await self.read()
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.ValidationError as error:
-            what = f"answered with JSON of another shape ({error})"
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            what = "answered with what is no JSON" if body else "answered with an empty body"
-        raise malformed(self.place, self.scrub, what, body)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes; raises as `read` does."""

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from modelport import ModelTimeoutError
-from modelport.providers import OpenAICompatible
+from modelport import ModelTimeoutError, completion
+from modelport.providers import OpenAICompatible, OpenAICompatibleEmbeddings, OpenAICompatibleImages
 from modelport.providers.failures import connection_failure
 from modelport.runnables import backoff
 from modelport.values import status_errors
@@ -315,3 +315,23 @@ class TestAnswersThatAreNone:
         error = failure_of(model, "invoke")
         assert error.status_code == 503
         assert "overloaded" in str(error)
+
+
+class TestNoKey:
+    @both
+    def test_openai_itself_is_not_asked_without_a_key(self, way: str) -> None:
+        failure = failure_of(OpenAICompatible(model="gpt-4o"), way)
+        assert (type(failure).__name__, failure.status_code) == ("AuthenticationError", 401)
+        assert "there is no key for api.openai.com, so 'gpt-4o' is not asked: set OPENAI_API_KEY" in str(failure)
+
+    async def test_embeddings_and_images_are_not_asked_for_either(self) -> None:
+        with pytest.raises(status_errors.AuthenticationError, match="OPENAI_API_KEY"):
+            await OpenAICompatibleEmbeddings(model="m").aembed_query("x")
+        with pytest.raises(status_errors.AuthenticationError, match="OPENAI_API_KEY"):
+            await OpenAICompatibleImages(model="m").aedit_images([b"x"], "x")
+        with pytest.raises(status_errors.AuthenticationError, match="OPENAI_API_KEY"):
+            completion("openai/gpt-4o", [{"role": "user", "content": "x"}])
+
+    def test_another_server_may_need_none(self, server: Any, openai: Any) -> None:
+        server.answer = lambda seen: openai.completion("yes")
+        assert OpenAICompatible(model="m", base_url=server.url + "/v1").invoke("hi").text == "yes"

@@ -185,5 +185,5 @@ def test_a_server_killed_in_the_middle_of_a_stream_is_one_clear_error(tmp_path) 
         kill(process)
         with pytest.raises(BadGatewayError, match="broke off in the middle of its answer"):
             list(pieces)
-        with pytest.raises(BadGatewayError, match="cannot be reached"):
+        with pytest.raises(BadGatewayError, match=r"cannot be reached|closed the connection"):
             model.invoke("hi")

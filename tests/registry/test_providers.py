@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,18 @@ def test_a_factory_keeps_the_models_that_were_used_last() -> None:
     assert len(made) == MAX_MADE + 1
     assert says("many/1") == "1"
     assert len(made) == MAX_MADE + 2
+
+
+def test_a_handler_in_use_keeps_its_models_however_many_others_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "_found", OrderedDict())
+    used, unused = Handler(), Handler()
+    first, other = providers.provider_of_found(used), providers.provider_of_found(unused)
+    others = [Handler() for _ in range(providers.MAX_FOUND)]
+    for handler in others:
+        providers.provider_of_found(handler)
+        assert providers.provider_of_found(used) is first
+    assert providers.provider_of_found(unused) is not other
+    assert len(providers._found) == providers.MAX_FOUND
 
 
 def test_the_mock_provider_answers_every_kind() -> None:

@@ -91,15 +91,26 @@ class FactoryProvider:
 
     is_handler = False
 
-    def __init__(self, make: Callable[..., Any]) -> None:
+    def __init__(self, make: Callable[..., Any], fields: Mapping[str, Any] | None = None) -> None:
         """Make one.
 
         Args:
-            make: Called with the kind, the name, `api_key=` and `api_base=`; returns a model.
+            make: Called with the kind, the name, `api_key=`, `api_base=` and the fields; returns a model.
+            fields: What each model is made with, beside these.
         """
         self._make = make
+        self._fields = dict(fields or {})
         self._lock = threading.Lock()
         self._made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def with_fields(self, fields: Mapping[str, Any]) -> FactoryProvider:
+        """Return one that makes its models with these fields too; it shares no model with this one."""
+        return FactoryProvider(self._make, {**self._fields, **fields})
+
+    def made(self) -> list[Any]:
+        """Return the models that it keeps."""
+        with self._lock:
+            return list(self._made.values())
 
     def model_for(self, kind: Kind, name: str, *, api_key: str | None, api_base: str | None) -> Any:
         """Return the model for these; see `make`."""
@@ -109,12 +120,18 @@ class FactoryProvider:
             if model is not None:
                 self._made.move_to_end(place)
                 return model
-        model = self._make(kind, name, api_key=api_key, api_base=api_base)
+        model = self.new_model(kind, name, api_key=api_key, api_base=api_base)
         with self._lock:
             model = self._made.setdefault(place, model)
             while len(self._made) > MAX_MADE:
                 self._made.popitem(last=False)
         return model
+
+    def new_model(self, kind: Kind, name: str, *, api_key: str | None = None, api_base: str | None = None) -> Any:
+        """Return a model for these that is not kept; key and address win over those of the fields."""
+        fields = dict(self._fields)
+        own_key, own_base, own_url = (fields.pop(field, None) for field in ("api_key", "api_base", "base_url"))
+        return self._make(kind, name, api_key=api_key or own_key, api_base=api_base or own_base or own_url, **fields)
 
 
 def provider_of(value: Any, fields: Mapping[str, Any] | None = None) -> Provider:

@@ -6,12 +6,13 @@ providers that come with modelport.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -20,7 +21,14 @@ import msgspec
 from typing_extensions import override
 
 from modelport.registry.builtin import BUILTIN
-from modelport.registry.provider import Kind, Provider, provider_of
+from modelport.registry.provider import (
+    FactoryProvider,
+    HandlerProvider,
+    Kind,
+    ModelProvider,
+    Provider,
+    provider_of,
+)
 from modelport.registry.sources import add_source, sources
 from modelport.values.errors import InputError, LoadError, ModelNotFoundError
 
@@ -30,6 +38,9 @@ GROUP = "modelport.providers"
 """The entry point group under which a package offers providers."""
 MAX_FOUND = 256
 """How many of the objects that sources found keep their models."""
+
+_CROWDED = MAX_FOUND // 2
+"""From how many on it is noted which of them are in use: the last ones are those that stay."""
 
 __all__ = ["Target", "add_source", "get_llm_provider", "provider_names", "register", "resolve", "unregister"]
 
@@ -119,31 +130,59 @@ def resolve(
     if source is None:
         source = _look_for(name)
     if source is None:
-        raise _not_found(model, name)
+        raise no_provider(model, name)
     return Target(name, rest or name, source, api_key, api_base)
 
 
 def _look_for(name: str) -> Provider | None:
+    try:
+        found = find_provider(name)
+        return None if found is None else provider_of_found(found)
+    except (InputError, LoadError):
+        raise
+    except Exception as error:
+        raise LoadError(f"the provider {name!r} cannot be made: {error}") from error
+
+
+def find_provider(name: str) -> Any | None:
+    """Return what a provider's name stands for; None: nothing that is known.
+
+    It is a provider, or what a source or a package gives: a model or a handler, or the class of either.
+
+    Raises:
+        LoadError: The package that offers it cannot be loaded.
+    """
+    registered = _registered.get(name)
+    if registered is not None:
+        return registered
     for find in sources():
         found = find(name)
         if found is not None:
-            known = _found.get(id(found))  # nearly always there
-            return known[1] if known is not None and known[0] is found else _provider_of_found(found)
+            return found
     entry = _entry_points().get(name)
     if entry is not None:
         try:
-            return _provider_of_found(entry())
+            return entry()
         except Exception as error:
             raise LoadError(f"the provider {name!r} of the entry points cannot be loaded: {error}") from error
     make = BUILTIN.get(name)
     return make() if make is not None else None
 
 
-def _provider_of_found(found: Any) -> Provider:
-    """Return the provider of what a source found: the same one for the same object."""
+def provider_of_found(found: Any) -> Provider:
+    """Return the provider of what `find_provider` gave: the same one for the same object.
+
+    Raises:
+        InputError: It is no model and no handler.
+    """
     known = _found.get(id(found))
-    if known is not None and known[0] is found:
+    if known is not None and known[0] is found:  # nearly always
+        if len(_found) > _CROWDED:
+            with contextlib.suppress(KeyError):  # another thread may have let go of it
+                _found.move_to_end(id(found))
         return known[1]
+    if isinstance(found, (ModelProvider, HandlerProvider, FactoryProvider)):
+        return found
     provider = provider_of(found)
     with _lock:
         _found[id(found)] = found, provider
@@ -162,8 +201,15 @@ def _entry_points_on(path: tuple[str, ...]) -> dict[str, Callable[[], Any]]:
     return {entry.name: cache(entry.load) for entry in entry_points(group=GROUP)}
 
 
-def _not_found(model: str, name: str) -> ModelNotFoundError:
-    known = provider_names()
+def no_provider(model: str, name: str, also: Iterable[str] = ()) -> ModelNotFoundError:
+    """Return the error that says that nobody has a provider's name, and which name is near.
+
+    Args:
+        model: What was asked for.
+        name: The provider's name.
+        also: Names that are known to the caller.
+    """
+    known = [*also, *provider_names()]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known providers: {', '.join(known)}"
     if "/" not in model:

@@ -1,7 +1,8 @@
 """The background event loop, on which async code runs for sync callers.
 
 There is one for the process. A sync call that is made on it would wait for itself, so such a call runs on the next
-one (a loop per nesting depth). Loops are daemon threads, made when needed and made anew in a forked child.
+one (a loop per nesting depth). Loops are daemon threads, made when needed and made anew in a forked child. Handlers and
+`single_loop` models have loops of their own, which end with them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextvars
 import os
 import threading
 import time
+import weakref
 from asyncio import _get_running_loop  # pyright: ignore[reportPrivateUsage] - asyncio exports it; asking costs nothing
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -23,20 +25,17 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Is a daemon thread that runs one event loop for as long as the process lives."""
+    """Is a daemon thread that runs one event loop, until nobody has this object and all its coroutines have ended."""
 
     def __init__(self, name: str, depth: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.depth = depth
-        # A loop holds its tasks weakly: one that waits for what only it holds would be collected.
+        # A loop holds its tasks weakly: one that waits for what only it holds would be collected. Those that are held
+        # hold this object.
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread = threading.Thread(target=_serve, args=(self.loop, self._tasks, depth), name=name, daemon=True)
         self._thread.start()
-
-    def _serve(self) -> None:
-        _place.depth = self.depth + 1
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        weakref.finalize(self, _stop, self.loop, os.getpid()).atexit = False
 
     def is_current(self) -> bool:
         """Tell whether the calling code runs on this loop's thread."""
@@ -85,6 +84,30 @@ class LoopThread:
 
         task.add_done_callback(pass_on_result)
         future.add_done_callback(pass_on_cancel)
+
+
+def _serve(loop: asyncio.AbstractEventLoop, _tasks: set[asyncio.Task[Any]], depth: int) -> None:
+    """Run a loop until it is stopped; then end what its coroutines have left behind, and close it."""
+    _place.depth = depth + 1
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, process_id: int) -> None:
+    """Let the thread of a loop end; in a forked child it does not exist."""
+    if os.getpid() == process_id and not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # it is closed by now
+            loop.call_soon_threadsafe(loop.stop)
 
 
 async def _contained(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:

@@ -19,7 +19,8 @@ from modelport.testing.probe import (
     pause,
 )
 
-_probes: weakref.WeakKeyDictionary[Any, Probe] = weakref.WeakKeyDictionary()
+_probes: weakref.WeakKeyDictionary[Any, weakref.ref[Probe]] = weakref.WeakKeyDictionary()
+"""The probes of models. A probe has its model, so it is the check that keeps both, and only while it runs."""
 _PROBED = "__modelport_probed__"
 
 
@@ -29,7 +30,7 @@ def attach_probe(model: Any, cls: type) -> Probe:
     object.__setattr__(probed, "__class__", cls)
     probe = Probe()
     probe.model = probe.face = probed
-    _probes[probed] = probe
+    _probes[probed] = weakref.ref(probe)
     return probe
 
 
@@ -65,7 +66,8 @@ def _signature(method: Callable[..., Any]) -> inspect.Signature:
 
 
 def _begin(model: Any, hook: Hook, argument: Any, keywords: dict[str, Any]) -> tuple[Probe, HookCall]:
-    return _probes[model], HookCall(model, hook, argument, keywords)
+    # A hook may be called when its check is over, by what that has left behind.
+    return _probes[model]() or Probe(), HookCall(model, hook, argument, keywords)
 
 
 def _author_keywords(hook: Hook, keywords: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from modelport import (
     ChatModel,
     PromptTemplate,
 )
-from modelport.values.errors import OutputParserError
+from modelport.values.errors import HookError, OutputParserError
 from tests.models.people import (
     BAD,
     GOOD,
@@ -100,10 +100,10 @@ class TestStreams:
             def _stream(self, messages, tools=None):
                 yield from ()
 
-        with pytest.raises(OutputParserError, match="the tool 'Person' was not called"):
+        with pytest.raises(HookError, match="yielded nothing"):
             list(Silent().with_structured_output(Person).stream("who?"))
         with pytest.raises(OutputParserError, match="it is no JSON"):
-            list(Streaming(answers=[""]).with_structured_output(Person).stream("who?"))
+            list(Streaming(answers=[" "]).with_structured_output(Person).stream("who?"))
 
 
 async def _all(structured):

@@ -74,6 +74,43 @@ class Listening:
     def on_llm_start(self, *args: Any, **kwargs: Any) -> None: ...
 
 
+class Silent(LLM):
+    """Streams no piece at all."""
+
+    def _stream(self, prompt: str) -> Iterator[str]:
+        yield from ()
+
+
+class AsyncSilent(LLM):
+    """Streams no piece at all, on the loop."""
+
+    async def _astream(self, prompt: str) -> AsyncIterator[str]:
+        for piece in ():
+            yield piece
+
+
+@pytest.mark.parametrize("cls", [Silent, AsyncSilent])
+@pytest.mark.parametrize("config", [None, {"tags": ["t"], "callbacks": [Listening()]}], ids=["bare", "heard"])
+class TestYieldingNothing:
+    """Truncation must not look like an answer (langchain-core refuses it too; LiteLLM calls it a "stop")."""
+
+    async def test_is_an_error_in_every_way_to_call(self, cls: type[LLM], config: Any) -> None:
+        model = cls()
+        said = rf"{cls.__name__}\._a?stream yielded nothing; yield at least one piece"
+        with pytest.raises(HookError, match=said):
+            model.invoke("p", config)
+        with pytest.raises(HookError, match=said):
+            await model.ainvoke("p", config)
+        with pytest.raises(HookError, match=said):
+            list(model.stream("p", config))
+        with pytest.raises(HookError, match=said):
+            [piece async for piece in model.astream("p", config)]
+        [failure] = model.batch(["p"], config, return_exceptions=True)
+        assert isinstance(failure, HookError)
+        with pytest.raises(HookError, match=said):
+            model.invoke("p", config, stop=["x"])
+
+
 class TestInputs:
     @pytest.mark.parametrize(
         ("given", "prompt"),

@@ -17,6 +17,7 @@ from modelport import (
     StrOutputParser,
 )
 from modelport.testing.gates import Gate
+from modelport.values.errors import HookError
 from tests.runnables.failing import DownError, Flaky
 from tests.runnables.ways import every_config
 
@@ -79,12 +80,14 @@ async def test_after_the_first_chunk_a_failure_is_the_consumers(way: str, config
     assert waits == []
 
 
-async def test_a_stream_without_chunks_is_an_answer() -> None:
+async def test_a_model_that_yields_nothing_is_tried_again() -> None:
     log: list[str] = []
-    chain = Streaming(fails_after=[], log=log).with_retry()
-    assert list(chain.stream("")) == []
-    assert [piece async for piece in chain.astream("")] == []
-    assert log == ["start", "closed"] * 2
+    chain = Streaming(fails_after=[], log=log).with_retry(stop_after_attempt=2)
+    with pytest.raises(HookError, match="yielded nothing"):
+        list(chain.stream(""))
+    with pytest.raises(HookError, match="yielded nothing"):
+        [piece async for piece in chain.astream("")]
+    assert log == ["start", "closed"] * 4
 
 
 async def test_closing_the_stream_closes_what_is_tried() -> None:

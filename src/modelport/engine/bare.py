@@ -5,16 +5,19 @@ It gives what `answers` gives, without the attempt, its run and its output.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelport.engine.attempt import GIVES_LISTS
 from modelport.engine.call import Call
+from modelport.engine.closing import aclose_quietly
 from modelport.engine.hooks import Hook
-from modelport.engine.reading import text_of_input
+from modelport.engine.output import last_chunk
+from modelport.engine.reading import async_iterator_of, text_of_input
 from modelport.engine.tokens import counter_of, usage_of
+from modelport.engine.turns import TURN, TURN_EVERY, Turns
 from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, LLMRun
-from modelport.values.generations import Generation
+from modelport.values.generations import Generation, GenerationChunk
 
 if TYPE_CHECKING:
     from modelport.engine.model import EngineModel
@@ -32,7 +35,11 @@ def run_bare(model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope
     hook = type(model).__modelport_hooks__.bare_answer
     if hook is None or not _is_alone(model, scope):
         return None
-    return bare_answers(hook, model, argument, kwargs)[0]
+    manager = _manager(hook, kwargs)
+    value = hook.bind(model, argument, None, manager, kwargs)
+    if value.__class__ is list:
+        return _choices(hook, model, argument, manager, value)[0]
+    return _answer(hook, model, argument, manager, value)
 
 
 async def arun_bare(
@@ -42,7 +49,51 @@ async def arun_bare(
     hook = type(model).__modelport_hooks__.bare_async_answer
     if hook is None or not _is_alone(model, scope):
         return None
-    return (await abare_answers(hook, model, argument, kwargs))[0]
+    manager = _async_manager(hook, kwargs)
+    value = await hook.bind(model, argument, None, manager, kwargs)
+    if value.__class__ is list:
+        return _choices(hook, model, argument, manager, value)[0]
+    return _answer(hook, model, argument, manager, value)
+
+
+async def abare_stream(call: Call, hook: Hook) -> AsyncGenerator[GenerationChunk, None]:
+    """Stream what an async hook gives to a call that `is_bare`, on the running loop: one frame around the hook's own.
+
+    Raises as `streams.astream` does.
+    """
+    model, argument = call.model, call.argument
+    manager = _async_manager(hook, call.kwargs)
+    output = call.new_output(hook)
+    push = output.push
+    turn, turns = TURN_EVERY, Turns()
+    pieces: AsyncIterator[Any] | None = None
+    try:
+        pieces = async_iterator_of(hook.bind(model, argument, None, manager, call.kwargs), hook.label)
+        async for piece in pieces:
+            chunk = push(piece)
+            if chunk is not None:
+                yield chunk
+            turn -= 1
+            if not turn:
+                turn = TURN_EVERY
+                if turns.due():
+                    await TURN
+    except BaseException:
+        manager.cancelled = True
+        raise
+    finally:
+        await aclose_quietly(pieces)
+    rest = output.finish()
+    if rest is not None:
+        yield rest
+    answer = output.result(
+        reported=manager.usage,
+        finish=manager.finish_reason,
+        prompt=lambda: text_of_input(argument),
+        count=counter_of(model),
+        name=model.get_model_name,
+    )
+    yield last_chunk(answer)
 
 
 def is_bare(call: Call) -> bool:
@@ -65,21 +116,29 @@ def _is_alone(model: EngineModel, scope: Scope | None) -> bool:
 
 def bare_answers(hook: Hook, model: EngineModel, argument: Any, kwargs: Mapping[str, Any]) -> list[Generation]:
     """Return the choices that a sync hook gives. Raises as `answers.run_all` does."""
-    if kwargs:
-        hook.check_keywords(kwargs)
-    manager = CallbackManagerForLLMRun() if hook.takes_manager else _UNHEARD
-    value = hook.bind(model, argument, None, manager, kwargs)
-    if value.__class__ is list:
-        return _choices(hook, model, argument, manager, value)
-    return [_answer(hook, model, argument, manager, value)]
+    manager = _manager(hook, kwargs)
+    return _read(hook, model, argument, manager, hook.bind(model, argument, None, manager, kwargs))
 
 
 async def abare_answers(hook: Hook, model: EngineModel, argument: Any, kwargs: Mapping[str, Any]) -> list[Generation]:
     """Return the choices that an async hook gives, on the running loop."""
+    manager = _async_manager(hook, kwargs)
+    return _read(hook, model, argument, manager, await hook.bind(model, argument, None, manager, kwargs))
+
+
+def _manager(hook: Hook, kwargs: Mapping[str, Any]) -> LLMRun:
     if kwargs:
         hook.check_keywords(kwargs)
-    manager = AsyncCallbackManagerForLLMRun() if hook.takes_manager else _UNHEARD
-    value = await hook.bind(model, argument, None, manager, kwargs)
+    return CallbackManagerForLLMRun() if hook.takes_manager else _UNHEARD
+
+
+def _async_manager(hook: Hook, kwargs: Mapping[str, Any]) -> LLMRun:
+    if kwargs:
+        hook.check_keywords(kwargs)
+    return AsyncCallbackManagerForLLMRun() if hook.takes_manager else _UNHEARD
+
+
+def _read(hook: Hook, model: EngineModel, argument: Any, manager: LLMRun, value: Any) -> list[Generation]:
     if value.__class__ is list:
         return _choices(hook, model, argument, manager, value)
     return [_answer(hook, model, argument, manager, value)]

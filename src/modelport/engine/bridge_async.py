@@ -25,9 +25,10 @@ def hand_over(
             return
         if error is None:
             future.set_result(result)
-        elif isinstance(error, StopIteration):
-            # A future cannot carry StopIteration; a generator would turn it into this as well.
-            future.set_exception(RuntimeError("a hook raised StopIteration"))
+        elif isinstance(error, (StopIteration, GeneratorExit)):
+            # A future cannot carry StopIteration, which a generator would turn into this as well; GeneratorExit closes
+            # the generators that it comes through instead of passing them.
+            future.set_exception(RuntimeError(f"a hook raised {type(error).__name__}"))
         else:
             future.set_exception(error)
 
@@ -71,7 +72,10 @@ async def call_on_loop(
     """Await the coroutine that `make()` gives, on another loop; cancelling the waiting task cancels it."""
 
     async def there() -> Any:
-        return await make()
+        try:
+            return await make()
+        except GeneratorExit as error:
+            raise RuntimeError("a hook raised GeneratorExit") from error
 
     return await asyncio.wrap_future(loop.submit(there(), context, done))
 

@@ -14,6 +14,7 @@ import msgspec
 from modelport.engine.reading import read_piece
 from modelport.engine.stop import StopFilter
 from modelport.engine.tokens import Count, TokenBudget, usage_of
+from modelport.values.errors import HookError
 from modelport.values.generations import Generation, GenerationChunk, ToolCall
 from modelport.values.messages import (
     AIMessage,
@@ -114,7 +115,13 @@ class Output:
         return self._release(piece, released)
 
     def finish(self) -> GenerationChunk | None:
-        """Take the end of the hook; return what was still held back, None when nothing was."""
+        """Take the end of the hook; return what was still held back, None when nothing was.
+
+        Raises:
+            HookError: The hook gave nothing at all, which is no answer, not even an empty one.
+        """
+        if not self.started:
+            raise nothing_yielded(self._label)
         rest = self._decoder.decode(b"", final=True) if self._decoder is not None and not self.cut else ""
         text = self._filter(rest) if rest else ""
         if self._stop is not None and not self.cut:
@@ -233,6 +240,11 @@ class Output:
             usage_metadata=usage.to_usage_metadata(),
             response_metadata=facts_of(reason, usage, name, self.logprobs),
         )
+
+
+def nothing_yielded(label: str) -> HookError:
+    """Return the error of a streaming hook that ended without a piece: truncation must not look like an answer."""
+    return HookError(f"{label} yielded nothing; yield at least one piece, '' for an empty answer")
 
 
 def facts_of(reason: str, usage: Usage, name: str, logprobs: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -47,7 +48,10 @@ def _pair(value: Any, label: str) -> tuple[int, float]:
     index, score = cast("tuple[Any, Any]", value)
     if isinstance(index, bool) or not isinstance(index, int) or index < 0 or not hasattr(score, "__float__"):
         raise HookError(f"{label} gave a result that is no pair of a document's index and a score")
-    return index, float(score)
+    value = float(score)
+    if not math.isfinite(value):
+        raise HookError(f"{label} gave the score {value!r}; a score must be finite")
+    return index, value
 
 
 RERANK_HOOKS = HookSet(

@@ -24,7 +24,9 @@ def as_stream(answer: Generation) -> list[GenerationChunk]:
         message = type(message)(content=message.content, tool_calls=message.tool_calls, id=message.id)
         whole: GenerationChunk = ChatGenerationChunk(answer.text, tool_calls=answer.tool_calls, message=message)
         return [whole, last] if answer.message.content or answer.tool_calls else [last]
-    return [GenerationChunk(answer.text, logprobs=answer.logprobs), last] if answer.text else [last]
+    if not (answer.text or answer.tool_calls):
+        return [last]
+    return [GenerationChunk(answer.text, logprobs=answer.logprobs, tool_calls=answer.tool_calls), last]
 
 
 def _open(call: Call, hook: Hook | None, *, is_async: bool) -> Attempt:

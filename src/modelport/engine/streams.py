@@ -12,6 +12,7 @@ from contextlib import aclosing, closing
 from typing import Any
 
 from modelport.engine.answers import arun, open_attempt, run
+from modelport.engine.bare import abare_stream, is_bare
 from modelport.engine.caching import Lookup, lookup_for
 from modelport.engine.call import Call
 from modelport.engine.driving_async import apieces_of
@@ -92,6 +93,9 @@ def _stream(call: Call, found: list[Generation] | None = None) -> Generator[Gene
 
 def astream(call: Call) -> AsyncGenerator[GenerationChunk, None]:
     """Stream one answer on the running loop; raises as `stream` does."""
+    hook = call.hooks.bare_astream
+    if hook is not None and hook.is_async and is_bare(call):
+        return abare_stream(call, hook)
     return _astream_of(call, texts=False)
 
 

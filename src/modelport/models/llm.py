@@ -12,7 +12,7 @@ from modelport.engine.hook_sets import TEXT_HOOKS, HookSet
 from modelport.engine.streams import astream_texts
 from modelport.models.base import AuthoredModel
 from modelport.models.many import Many
-from modelport.models.templates import apply_chat_template
+from modelport.models.templates import CHAT_TEMPLATES, apply_chat_template
 from modelport.models.texts import abare_texts, bare_texts, chunk_texts, text_of, thread_texts
 from modelport.runs.config import RunnableConfig
 from modelport.runs.llm_run import SilentAsyncRun, SilentRun
@@ -50,6 +50,9 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
         messages = messages_from(value)
         if self.chat_template is None:
             return flatten_messages(messages)
+        named = CHAT_TEMPLATES.get(self.chat_template)
+        if named is not None:
+            return named(messages)  # only a Jinja2 template asks for tokens, and fields that are not there cost time
         bos, eos = (getattr(self, name, None) or "" for name in ("bos_token", "eos_token"))
         return apply_chat_template(self.chat_template, messages, bos_token=bos, eos_token=eos)
 

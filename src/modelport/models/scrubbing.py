@@ -31,6 +31,8 @@ _PATH = re.compile(
     re.VERBOSE,
 )
 """A path of the file system; the path of a URL stays."""
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ |+].*(?:\n|\Z))*")
+"""The beginning of a traceback up to the line that names the error."""
 
 
 class Scrubber:
@@ -60,7 +62,9 @@ class Scrubber:
         return _KEY.sub(MASK, text)
 
     def without_traces(self, text: str) -> str:
-        """Return a text for the caller's eyes: no secrets and no paths."""
+        """Return a text for the caller's eyes: no secrets, no paths, no lines of code."""
+        if "Traceback (" in text:
+            text = _TRACEBACK.sub("", text)
         return _PATH.sub(_masked, self.without_secrets(text))
 
 

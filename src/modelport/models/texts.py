@@ -16,12 +16,19 @@ from modelport.engine.call import Call
 from modelport.engine.closing import aclose_quietly, close_quietly
 from modelport.engine.driving_async import read_ahead
 from modelport.engine.hooks import Hook
-from modelport.engine.output import Output
+from modelport.engine.output import Output, nothing_yielded
 from modelport.engine.reading import async_iterator_of, iterator_of
 from modelport.engine.streams import stream
 from modelport.engine.turns import TURN, TURN_EVERY, Turns
 from modelport.runs.llm_run import SilentAsyncRun, SilentRun
 from modelport.values.generations import GenerationChunk
+
+_NOTHING: Any = object()
+
+
+def _check_given(last_piece: Any, hook: Hook) -> None:
+    if last_piece is _NOTHING:
+        raise nothing_yielded(hook.label)
 
 
 def text_of(value: Any, hook: Hook) -> str:
@@ -40,6 +47,7 @@ def bare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -
     """Yield the texts of a sync streaming hook, in the caller's thread."""
     manager = SilentRun()
     iterator = iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
+    piece: Any = _NOTHING
     try:
         for piece in iterator:
             kind = piece.__class__
@@ -52,6 +60,7 @@ def bare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, Any]) -
                 return
             if text:
                 yield text
+        _check_given(piece, hook)
     except GeneratorExit:
         manager.cancelled = True
         raise
@@ -81,6 +90,7 @@ async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, 
     iterator: Any = async_iterator_of(hook.bind(model, prompt, None, manager, kwargs), hook.label)
     turn, turns = TURN_EVERY, Turns()
     odd: list[Any] | None = None
+    piece: Any = _NOTHING
     try:
         async for piece in iterator:
             if piece.__class__ is GenerationChunk and (text := piece.text).__class__ is str:
@@ -99,6 +109,7 @@ async def abare_texts(model: Any, prompt: str, hook: Hook, kwargs: Mapping[str, 
                     await TURN
         else:
             iterator = None  # it has ended by itself: there is nothing to close
+            _check_given(piece, hook)
         if odd is not None:
             async with aclosing(_aodd_texts(odd[0], iterator, hook)) as texts:
                 async for text in texts:
@@ -135,6 +146,7 @@ async def thread_texts(call: Call, hook: Hook) -> AsyncGenerator[str, None]:
     push, plain = output.push, True
     try:
         while pieces := await source.take():
+            output.started = True
             for piece in pieces:
                 kind = piece.__class__
                 if kind is GenerationChunk and plain and piece.text.__class__ is str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+from modelport.engine.lifecycle import load
 from modelport.engine.reading import shown
 from modelport.values.errors import HookError, InputError
 
@@ -20,7 +21,7 @@ def texts_of(model: Any, inputs: Sequence[Any], param: str) -> list[str]:
     Raises:
         InputError: There are token ids, and the model cannot decode them.
         HookError: It made something else than a text of them.
-        Exception: Whatever `_decode_tokens` raised.
+        Exception: Whatever `_load` or `_decode_tokens` raised.
     """
     if all(isinstance(one, str) for one in inputs):
         return list(inputs)
@@ -31,7 +32,13 @@ def texts_of(model: Any, inputs: Sequence[Any], param: str) -> list[str]:
             f"{type(owner).__name__} takes texts, not token ids; send texts, or give it a `_decode_tokens(ids)`",
             param=param,
         )
+    load(model)  # the decoder is likely to need what `_load` makes
     return [one if isinstance(one, str) else _decoded(decode(one), owner) for one in inputs]
+
+
+def has_token_ids(inputs: Any) -> bool:
+    """Tell whether inputs are, or may be, token ids: to load and decode takes time, for which a loop has a thread."""
+    return isinstance(inputs, (list, tuple)) and not all(isinstance(one, str) for one in cast("list[Any]", inputs))
 
 
 def _decoded(text: Any, owner: Any) -> str:

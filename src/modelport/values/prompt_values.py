@@ -71,15 +71,20 @@ def flatten_messages(messages: Sequence[Message]) -> str:
     Raises:
         InputError: A message has a content part that is no text, which a text model could not see.
     """
+    lines: list[str] = []
     for message in messages:
-        if not isinstance(message.content, str):
-            _refuse_parts_without_text(message.content)
-    return "\n".join(line_of(message) for message in messages)
+        content = message.content
+        if isinstance(content, str):
+            lines.append(f"{_PREFIX_BY_TYPE.get(message.type) or message.type.title()}: {content}")
+        else:
+            _refuse_parts_without_text(content)
+            lines.append(line_of(message))
+    return "\n".join(lines)
 
 
 def line_of(message: Message) -> str:
     """Return `Human: …`: who says it, and the text of it; parts that are no text are left out."""
-    return f"{_PREFIX_BY_TYPE.get(message.type, message.type.title())}: {message.text}"
+    return f"{_PREFIX_BY_TYPE.get(message.type) or message.type.title()}: {message.text}"
 
 
 def _refuse_parts_without_text(content: list[Any]) -> None:

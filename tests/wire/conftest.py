@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from modelport.wire.json_text import encode_json
 from modelport.wire.objects import WireObject, encode_object
-
-SCHEMAS = json.loads((Path(__file__).parent / "openai_schemas.json").read_text(encoding="utf-8"))
-
-
-@cache
-def validator_of(schema: str) -> Any:
-    return jsonschema.Draft202012Validator({**SCHEMAS, "$ref": f"#/$defs/{schema}"})
+from tests.openai_schemas import validator_of
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def decoded(**fields: Any) -> ChatRequest:
 
 
 def test_a_minimal_request_has_openais_defaults() -> None:
-    assert decoded() == ChatRequest("m", HELLO, False, False, 1, None, None, {})
+    assert decoded() == ChatRequest("m", HELLO, False, False, 1, None, None, {}, {"model": "m", "messages": HELLO})
 
 
 def test_an_explicit_null_is_the_same_as_an_absent_field() -> None:

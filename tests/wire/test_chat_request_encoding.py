@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from modelport.values.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from modelport.values.prompt_values import message_to_dict, messages_from
@@ -39,7 +40,8 @@ requests = st.builds(
 
 @given(requests)
 def test_a_request_sent_and_read_is_the_same(request: ChatRequest) -> None:
-    assert decode_chat_request(encode_chat_request(request)) == request
+    read = decode_chat_request(encode_chat_request(request))
+    assert replace(read, given={}) == request  # `given` is what was sent, whatever had its default left out
 
 
 @given(requests)

@@ -10,7 +10,7 @@ import pytest
 
 from modelport.values.generations import Generation
 from modelport.values.usage import Usage
-from modelport.wire.chat_response import chat_completion, new_completion_id
+from modelport.wire.chat_response import chat_completion, encode_chat_completion, new_completion_id
 from modelport.wire.completion import ChatCompletion, Choice, CompletionUsage
 from modelport.wire.json_text import encode_json
 
@@ -36,6 +36,16 @@ def test_an_answer_has_every_key_that_openai_requires_and_no_null_that_it_forbid
         ],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
     }
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "content_filter", "eos", None])
+@pytest.mark.parametrize("text", ["", 'quo"te \\ \u2028 \n', "a lone \ud800", "süß 🎈 %d %b", "x" * 5000])
+def test_the_bytes_of_an_answer_are_those_of_its_object(text: str, reason: str | None) -> None:
+    facts: dict[str, Any] = {"completion_id": "chatcmpl-1", "created": 5, "model": 'm/"%s'}
+    answers = [Generation(text, reason, Usage(1, 2, 3))]
+    assert encode_chat_completion(answers, **facts) == encode_json(chat_completion(answers, **facts))
+    two = [*answers, Generation("b", "stop", Usage(1, 1, 2))]
+    assert encode_chat_completion(two, **facts) == encode_json(chat_completion(two, **facts))
 
 
 def test_an_empty_answer_has_an_empty_text() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from modelport.values.errors import InputError
+from modelport.values.images import Image
 from modelport.wire.image_edit_request import ImageEditRequest, decode_image_edit_request, image_edit_of_form
 from modelport.wire.image_request import ImageRequest
 
 DATA = "data:image/png;base64,AAAA"
+A, B, PNG = Image(b"\0\0\0"), Image(b"\4\x10A"), Image(b"\0\0\0", mime_type="image/png")
 ASKED = ImageRequest("m", "a cat", given={"model": "m", "prompt": "a cat"})
 
 
@@ -22,20 +24,20 @@ def decoded(**fields: Any) -> ImageEditRequest:
 @pytest.mark.parametrize(
     ("fields", "images", "mask"),
     [
-        ({"image": DATA}, [DATA], None),
-        ({"image": ["AAAA", DATA], "mask": "BBBB"}, ["AAAA", DATA], "BBBB"),
-        ({"images": [{"image_url": DATA}], "mask": {"image_url": "BBBB"}}, [DATA], "BBBB"),
-        ({"images": [{"type": "image_url", "image_url": {"url": DATA}}]}, [DATA], None),
+        ({"image": DATA}, [PNG], None),
+        ({"image": ["AAAA", DATA], "mask": "BBBB"}, [A, PNG], B),
+        ({"images": [{"image_url": DATA}], "mask": {"image_url": "BBBB"}}, [PNG], B),
+        ({"images": [{"type": "image_url", "image_url": {"url": DATA}}]}, [PNG], None),
     ],
 )
-def test_the_images_of_a_json_body_are_texts(fields: dict[str, Any], images: list[Any], mask: str | None) -> None:
+def test_the_images_of_a_json_body_are_texts(fields: dict[str, Any], images: list[Image], mask: Image | None) -> None:
     assert decoded(**fields) == ImageEditRequest(ASKED, images, mask)
 
 
 def test_a_form_has_files_and_texts() -> None:
-    form: list[tuple[str, Any]] = [("model", "m"), ("image[]", b"1"), ("prompt", "a cat"), ("image[]", DATA)]
-    assert image_edit_of_form(form) == ImageEditRequest(ASKED, [b"1", DATA])
-    assert image_edit_of_form([*form, ("mask", b"2")]).mask == b"2"
+    form: list[tuple[str, Any]] = [("model", "m"), ("image[]", b"\0\0\0"), ("prompt", "a cat"), ("image[]", DATA)]
+    assert image_edit_of_form(form) == ImageEditRequest(ASKED, [A, PNG])
+    assert image_edit_of_form([*form, ("mask", b"\4\x10A")]).mask == B
     assert image_edit_of_form([*form, ("mask", b""), ("n", "2")]).asked.n == 2
 
 
@@ -45,9 +47,14 @@ def test_a_form_has_files_and_texts() -> None:
         ({}, "image"),
         ({"image": []}, "image"),
         ({"image": ""}, "image"),
+        ({"image": "/etc/passwd"}, "image"),
+        ({"image": "file:///etc/passwd"}, "image"),
+        ({"image": "https://example.com/a.png"}, "image"),
+        ({"image": ["AAAA", "http://[::1]/"]}, "image[1]"),
+        ({"image": DATA, "mask": "http://localhost/"}, "mask"),
         ({"image": 1}, "image"),
         ({"image": [DATA, 1]}, "image[1]"),
-        ({"image": [DATA, ""]}, "image"),
+        ({"image": [DATA, ""]}, "image[1]"),
         ({"image": [DATA] * 17}, "image"),
         ({"images": [{"file_id": "file-1"}]}, "images[0]"),
         ({"image": DATA, "mask": 1}, "mask"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.values.generations import GenerationChunk
+from modelport.wire.completion import CompletionUsage
 from modelport.wire.finish import wire_logprobs, wire_usage
 from modelport.wire.json_text import encode_line
 from modelport.wire.sse import DONE, event
@@ -42,12 +43,20 @@ class ChatChunks:
     def events(self, index: int, chunk: GenerationChunk) -> list[bytes]:
         """Return the events of one chunk of the choice `index`; its last chunk carries the finish reason."""
         choice = self._choices.get(index)
+        if (
+            chunk.__class__ is GenerationChunk
+            and choice is not None
+            and chunk.text
+            and not chunk.tool_calls
+            and chunk.logprobs is None
+        ):
+            # Nearly every chunk: a further piece of text and nothing else.
+            return [choice.before_text + encode_line(chunk.text) + choice.after_text]
         if choice is None:
             choice = self._open(index)
-        events: list[bytes] = []
-        if not choice.started:
-            choice.started = True
-            events.append(self._delta(index, {"role": "assistant", "content": ""}))
+            events = [self._delta(index, {"role": "assistant", "content": ""})]
+        else:
+            events = []
         if (
             chunk.tool_calls
             or chunk.logprobs is not None
@@ -64,12 +73,16 @@ class ChatChunks:
             events.append(self._delta(index, {}, finish_reason=reason))
         return events
 
+    @property
+    def usage(self) -> CompletionUsage:
+        """The tokens of all choices that have ended."""
+        return wire_usage([choice.usage for choice in self._choices.values()])
+
     def last_events(self) -> list[bytes]:
         """Return what ends the stream: the usage when the client asked for it, and `[DONE]`."""
         if not self._include_usage:
             return [DONE]
-        usage = wire_usage([choice.usage for choice in self._choices.values()])
-        return [event({**self._facts, "choices": [], "usage": usage}), DONE]
+        return [event({**self._facts, "choices": [], "usage": self.usage}), DONE]
 
     def _open(self, index: int) -> _EncodedChoice:
         before = b'%s{"index":%d,"delta":{"content":' % (self._head, index)

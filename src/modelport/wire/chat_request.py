@@ -121,6 +121,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """The longest answer, in tokens: `max_completion_tokens`, else the older `max_tokens`."""
     options: dict[str, Any] = {}
     """All other fields that are not null: for the hook."""
+    given: dict[str, Any] = {}
+    """All fields that are not null, as they came: for a handler."""
 
 
 def decode_chat_request(raw: bytes) -> ChatRequest:
@@ -132,6 +134,9 @@ def decode_chat_request(raw: bytes) -> ChatRequest:
     body = given_fields(decode_object(raw))
     known = checked(body, ChatBody)
     _check_messages(known.messages)
+    options: dict[str, Any] = {}
+    if not body.keys() <= _OURS:
+        options = {name: value for name, value in body.items() if name not in _OURS and not _is_default(name, value)}
     return ChatRequest(
         model=known.model,
         messages=body["messages"],
@@ -140,7 +145,8 @@ def decode_chat_request(raw: bytes) -> ChatRequest:
         n=known.n,
         stop=stop_list(known.stop),
         max_tokens=known.max_completion_tokens or known.max_tokens,
-        options={name: value for name, value in body.items() if name not in _OURS and not _is_default(name, value)},
+        options=options,
+        given=body,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -14,6 +15,7 @@ T = TypeVar("T")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _PLACE = re.compile(r"^(?P<rule>.*?)(?:, got `[^`]*`)?(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")
+_NO_SUCH_VALUE = "Invalid enum value"
 SHOWN_CHARACTERS = 80
 """How much of a refused value a message shows."""
 
@@ -28,6 +30,14 @@ def checked(body: dict[str, Any], kind: type[T]) -> T:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
         raise _input_error(str(error), body) from None
+    except UnicodeEncodeError:
+        # msgspec cannot look into a text with a lone surrogate.
+        checked(_as_unicode(body), kind)
+        raise InputError("a text of the request has half of a surrogate pair, which is no Unicode") from None
+
+
+def _as_unicode(body: dict[str, Any]) -> dict[str, Any]:
+    return msgspec.json.decode(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _input_error(text: str, body: dict[str, Any]) -> InputError:
@@ -38,14 +48,18 @@ def _input_error(text: str, body: dict[str, Any]) -> InputError:
         param = f"{path}.{missing['field']}" if path else missing["field"]
         return InputError(f"{param!r} is missing", param=param)
     rule = found["rule"].replace("`", "") if found else text
+    if rule.startswith(_NO_SUCH_VALUE):
+        rule = _NO_SUCH_VALUE  # msgspec repeats the whole value, however long it is
     rule = rule[:1].lower() + rule[1:]
     param = path.removesuffix("[...]") or None
     return InputError(f"{param!r}: {rule}, got {shown(_value_at(body, path))}", param=param)
 
 
 def shown(value: Any) -> str:
-    """Return a refused value for a message, cut to a few words."""
-    text = repr(value)
+    """Return a refused value for a message, cut to a few words; of what is not JSON only the type."""
+    if value is not None and not isinstance(value, (str, bytes, int, float, dict, list)):
+        return f"a value of type {cast('type[Any]', type(value)).__name__}"
+    text = repr(value)  # pyright: ignore[reportUnknownArgumentType]
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from os import urandom
 from typing import Any
 
 import msgspec
@@ -12,26 +10,12 @@ from msgspec.structs import replace
 
 from modelport.values.usage import Usage
 from modelport.wire.objects import WireObject, always
-
-_IDS_AT_ONCE = 256
-_drawn: list[str] = []
-"""Random numbers for the next ids, 32 hexadecimal digits each."""
+from modelport.wire.random_ids import random_hex
 
 
 def new_completion_id() -> str:
     """Return an id that no other answer has."""
-    try:
-        return f"chatcmpl-{_drawn.pop()}"
-    except IndexError:
-        # To ask the system for random bytes takes longer than all the rest of an id: it is asked for many at once.
-        drawn = urandom(16 * _IDS_AT_ONCE).hex("-", 16).split("-")
-        last = drawn.pop()
-        _drawn.extend(drawn)
-        return f"chatcmpl-{last}"
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_drawn.clear)  # else a child gives the ids that its parent gives
+    return f"chatcmpl-{random_hex()}"
 
 
 def now_seconds() -> int:

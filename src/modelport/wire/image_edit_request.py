@@ -1,6 +1,6 @@
 """What `POST /images/edits` takes: a form with files, or JSON whose images are `data:` URLs or base64.
 
-An image is what the client sent, never the name of a place: a text that is neither is refused where it is read.
+An image is what the client sent, never the name of a place: addresses are refused, and nothing is opened or fetched.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from modelport.values.errors import InputError
+from modelport.values.images import Image, image_of_bytes, image_of_text
 from modelport.wire.checks import shown
 from modelport.wire.image_request import ImageRequest, image_edit_request
 from modelport.wire.json_text import decode_object
@@ -24,7 +25,7 @@ _IMAGES = ("image", "image[]", "images", "images[]")
 """The names under which clients send the images."""
 
 Content = bytes | str
-"""An image: its bytes, or a text that is a `data:` URL or base64."""
+"""A form's field: the bytes of a file, or a text."""
 
 
 class ImageEditRequest(msgspec.Struct, frozen=True):
@@ -32,9 +33,9 @@ class ImageEditRequest(msgspec.Struct, frozen=True):
 
     asked: ImageRequest
     """All of it but the images."""
-    images: list[Content]
-    """The images to edit, at least one."""
-    mask: Content | None = None
+    images: list[Image]
+    """The images to edit, at least one, with their bytes."""
+    mask: Image | None = None
     """Where to edit; None: everywhere."""
 
     @property
@@ -55,15 +56,15 @@ def decode_image_edit_request(raw: bytes) -> ImageEditRequest:
 
     Raises:
         InputError: The body is no JSON object, a field is missing, of the wrong type or out of bounds, or there is no
-            image.
+            image, or one that is none or elsewhere.
     """
     body = given_fields(decode_object(raw))
     name = next((one for one in _IMAGES if one in body), "image")
     given: Any = body.get(name)
     many = cast("list[Any]", given) if isinstance(given, list) else [given] if given else []
     is_list = isinstance(given, list)
-    images = [_text_in(one, f"{name}[{place}]" if is_list else name) for place, one in enumerate(many)]
-    mask = _text_in(body["mask"], "mask") if "mask" in body else None
+    images = [_image(_text_in(one), f"{name}[{place}]" if is_list else name) for place, one in enumerate(many)]
+    mask = _image(_text_in(body["mask"]), "mask") if "mask" in body else None
     return _request({field: value for field, value in body.items() if field not in (*_IMAGES, "mask")}, images, mask)
 
 
@@ -74,16 +75,16 @@ def image_edit_of_form(fields: Iterable[tuple[str, Content]]) -> ImageEditReques
         fields: Names and values in order; of a file its bytes.
 
     Raises:
-        InputError: A field is missing, of the wrong type or out of bounds, or there is no image.
+        InputError: A field is missing, of the wrong type or out of bounds, or there is no image, or one that is none.
     """
     texts: dict[str, str] = {}
-    images: list[Content] = []
-    mask: Content | None = None
+    images: list[Image] = []
+    mask: Image | None = None
     for name, value in fields:
         if name in _IMAGES:
-            images.append(value)
+            images.append(_image(value, name))
         elif name == "mask":
-            mask = value or None
+            mask = _image(value, name) if value else None
         elif isinstance(value, str):
             texts[name] = value
         else:
@@ -91,26 +92,33 @@ def image_edit_of_form(fields: Iterable[tuple[str, Content]]) -> ImageEditReques
     return _request(texts, images, mask)
 
 
-def _request(fields: Mapping[str, Any], images: Sequence[Content], mask: Content | None) -> ImageEditRequest:
+def _request(fields: Mapping[str, Any], images: Sequence[Image], mask: Image | None) -> ImageEditRequest:
     asked = image_edit_request(fields)
     if not images:
         raise InputError("'image' is missing: send at least one image to edit", param="image")
     if len(images) > MAX_INPUT_IMAGES:
         raise InputError(f"'image': {MAX_INPUT_IMAGES} images at most, got {len(images)}", param="image")
-    if not all(images):
-        raise InputError("'image': an image is empty", param="image")
     return ImageEditRequest(asked, list(images), mask)
 
 
-def _text_in(value: Any, param: str) -> str:
-    """Return the text of an image in JSON.
+def _text_in(value: Any) -> Any:
+    """Return what stands in the place of an image in JSON: it should be a text."""
+    text: Any = cast("dict[str, Any]", value).get("image_url") if isinstance(value, dict) else value
+    return cast("dict[str, Any]", text).get("url") if isinstance(text, dict) else text
+
+
+def _image(value: Any, param: str) -> Image:
+    """Return an image of its bytes, or of a `data:` URL or base64 text.
 
     Raises:
-        InputError: It is none.
+        InputError: It is none, or at an address.
     """
-    text: Any = cast("dict[str, Any]", value).get("image_url") if isinstance(value, dict) else value
-    if isinstance(text, dict):
-        text = cast("dict[str, Any]", text).get("url")
-    if not isinstance(text, str):
-        raise InputError(f"{param!r} must be a data URL or base64 text, got {shown(value)}", param=param)
-    return text
+    image = (
+        image_of_bytes(value) if isinstance(value, bytes) else image_of_text(value) if isinstance(value, str) else None
+    )
+    if image is None:
+        what = "is empty" if value in (b"", "") else "must be a data URL or base64 text"
+        raise InputError(f"{param!r:.100} {what}, got {shown(value)}", param=param)
+    if image.data is None:
+        raise InputError(f"{param!r:.100} is an address, and addresses are not fetched; send the image", param=param)
+    return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -10,9 +12,14 @@ from modelport.values.images import Image, ImageResult, image_of_text
 from modelport.values.usage import Usage
 from modelport.wire.checks import shown
 from modelport.wire.completion import now_seconds
+from modelport.wire.entries import entry_blocks
 from modelport.wire.image_request import ImageFormat
+from modelport.wire.json_text import encode_json
 from modelport.wire.objects import WireObject, always, plain
 from modelport.wire.received import BadResponseError, decode_response, field_of, int_or, list_of, text_or_none, usage_in
+
+_STEP_BYTES = 3 * 256 * 1024
+"""How many bytes are written as base64 in one step: a multiple of three, so that what is written can be joined."""
 
 
 class ImageObject(WireObject, kw_only=True):
@@ -78,6 +85,28 @@ def image_response(result: ImageResult, *, response_format: ImageFormat | None =
         data=[_object(image, response_format) for image in result.images],
         usage=_usage(result.usage) if result.usage is not None else None,
     )
+
+
+def image_blocks(result: ImageResult, *, response_format: ImageFormat | None = None) -> list[bytes]:
+    """Return the JSON of `image_response` in blocks; a long image is written a piece at a time."""
+    shell = image_response(msgspec.structs.replace(result, images=[]), response_format=response_format)
+    return entry_blocks(shell, _pieces(result.images, response_format))
+
+
+def _pieces(images: Iterable[Image], response_format: ImageFormat | None) -> Iterator[bytes]:
+    for position, image in enumerate(images):
+        if position:
+            yield b","
+        if image.data is None:
+            yield encode_json(_object(image, response_format))
+            continue
+        # The empty image's text ends where the base64 goes, which needs no escapes.
+        empty = encode_json(_object(msgspec.structs.replace(image, data=b""), response_format))
+        before, _, after = empty.partition(b'"b64_json":""' if response_format != "url" else b';base64,"')
+        yield before + (b'"b64_json":"' if response_format != "url" else b";base64,")
+        for start in range(0, len(image.data), _STEP_BYTES):
+            yield binascii.b2a_base64(image.data[start : start + _STEP_BYTES], newline=False)
+        yield b'"' + after
 
 
 def decode_image_response(raw: bytes | str) -> ImageResponse:

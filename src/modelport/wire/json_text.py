@@ -29,10 +29,16 @@ def encode_json(value: Any) -> bytes:
 
 def encode_line(value: Any) -> bytes:
     """Return a value as JSON that no reader takes for several lines: U+2028, U+2029 and U+0085 are escaped."""
-    raw = encode_json(value)
-    if not raw.isascii():
-        for separator, escaped in _LINE_BREAKS:
-            raw = raw.replace(separator, escaped)
+    try:
+        raw = _encoder.encode(value)
+    except UnicodeEncodeError:
+        return encode_json(value)  # all in ASCII
+    return raw if raw.isascii() else _one_line(raw)
+
+
+def _one_line(raw: bytes) -> bytes:
+    for separator, escaped in _LINE_BREAKS:
+        raw = raw.replace(separator, escaped)
     return raw
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +36,8 @@ class StreamOptions(msgspec.Struct):
 
 def given_fields(body: dict[str, Any]) -> dict[str, Any]:
     """Return a request's fields that are not null: clients send null for everything that they do not set."""
+    if None not in body.values():
+        return body
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -62,7 +64,11 @@ def input_list(value: Any, param: str) -> Input:
         raise InputError(f"{param!r} must be a text, a list of texts, or token ids, and not empty", param=param)
     for kind in (list[str], list[int], list[list[int]]):
         try:
-            entries: Any = msgspec.convert(value, kind)
+            # Of many token ids, one list at a time: a long step would keep other threads waiting.
+            if kind == list[list[int]]:
+                entries: Any = [msgspec.convert(one, list[int]) for one in cast("list[Any]", value)]
+            else:
+                entries = msgspec.convert(value, kind)
         except msgspec.ValidationError:
             continue
         entries = [entries] if kind == list[int] else entries

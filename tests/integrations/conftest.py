@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from modelport.integrations import litellm
-from modelport.registry import aliases
 from modelport.sdk.settings import settings
+from tests.imports_undone import imports_undone
 
 LISTS = ("custom_provider_map", "provider_list", "_custom_providers", "callbacks", "success_callback")
 
@@ -23,18 +22,8 @@ def unchanged_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     for name in LISTS:
         monkeypatch.setattr(litellm, name, list(getattr(litellm, name)))
     monkeypatch.setattr(settings, "drop_params", settings.drop_params)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-    finder = aliases._AliasFinder()
-    finder.add("litellm", "modelport.integrations.litellm")
-    monkeypatch.setattr(aliases, "_finder", finder)
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        place: Any = getattr(sys.modules[name], "__file__", None)
-        is_of_test = isinstance(place, str) and Path(place).is_relative_to(tmp_path)
-        if is_of_test or name.partition(".")[0] == "litellm":
-            del sys.modules[name]
+    with imports_undone(monkeypatch, tmp_path):
+        yield
 
 
 @pytest.fixture

@@ -137,6 +137,20 @@ def test_a_timeout_holds_for_all_prompts_together() -> None:
         modelport.text_completion(["a", "b"], "m/x", timeout=0.05)
 
 
+@every_way
+@pytest.mark.parametrize("prompt", [[104, 105], ([104, 105],)])
+def test_token_ids_are_decoded_by_a_model_that_is_loaded(way: str, prompt: Any) -> None:
+    class Decoding(Echo):
+        def _load(self):
+            self._letters = "".join(map(chr, range(128)))
+
+        def _decode_tokens(self, ids):
+            return "".join(self._letters[one] for one in ids)
+
+    modelport.register("m", Decoding())
+    assert continued(way, prompt, "m/x", echo=True)[0] == ["hi<hi> end"]
+
+
 @pytest.mark.parametrize("prompt", ["", [], None, [1, 2], 3])
 def test_a_prompt_that_is_none_is_the_callers_400(prompt: Any) -> None:
     modelport.register("m", Echo())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from modelport.models.token_ids import texts_of
+from modelport.engine.workers import call_in_worker
+from modelport.models.token_ids import has_token_ids, texts_of
 from modelport.sdk.calling import ModelCall, given_only
 from modelport.sdk.request import config_in, handler_request, own_keywords
 from modelport.sdk.resilience import Resilient, Ways, is_resilient, resilient
@@ -63,7 +64,10 @@ async def aembedding(
     given = _checked(given, encoding_format)
     if is_resilient(given):
         return await _attempts(model, input, dimensions, encoding_format, given).aanswer()
-    call, inputs, keywords = _asked(model, input, dimensions, given)
+    if has_token_ids(input):
+        call, inputs, keywords = await call_in_worker(lambda: _asked(model, input, dimensions, given))
+    else:
+        call, inputs, keywords = _asked(model, input, dimensions, given)
     if call is None:
         return _mocked(model, inputs, encoding_format, given)
     result = await call.arun(lambda: call.model.aembed(inputs, **keywords))

@@ -9,7 +9,8 @@ from typing import Any, Literal, cast, overload
 from typing_extensions import override
 
 from modelport.engine.call import Call
-from modelport.models.token_ids import texts_of
+from modelport.engine.workers import call_in_worker
+from modelport.models.token_ids import has_token_ids, texts_of
 from modelport.sdk.calling import ModelCall, given_only
 from modelport.sdk.continuation import Continuation
 from modelport.sdk.mocks import mocked_model
@@ -85,7 +86,10 @@ async def atext_completion(
     if is_resilient(given):
         attempts = _attempts(prompt, model, given)
         return attempts.stream() if stream else await attempts.aanswer()
-    request = _TextRequest(prompt, model, given)
+    if has_token_ids(prompt):
+        request = await call_in_worker(lambda: _TextRequest(prompt, model, given))
+    else:
+        request = _TextRequest(prompt, model, given)
     return TextStream(request) if stream else await _aanswer(request)
 
 

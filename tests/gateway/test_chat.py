@@ -12,8 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from modelport import LLM, ChatModel, Generation, GenerationChunk, Usage, create_app
+from modelport.gateway.app import Gateway
+from modelport.gateway.blocks import EVENTS_PER_BLOCK
 from modelport.gateway.config import settings_from
-from modelport.gateway.pump import EVENTS_PER_WRITE
 from modelport.values.errors import CustomLLMError
 
 GOT: dict[str, Any] = {}
@@ -23,14 +24,14 @@ class Echo(LLM):
     chat_template: str | None = "last"
 
     def _stream(self, prompt: str) -> Iterator[str]:
-        yield from prompt
+        yield from prompt or [""]
 
 
 class AsyncEcho(LLM):
     chat_template: str | None = "last"
 
     async def _astream(self, prompt: str) -> AsyncIterator[str]:
-        for char in prompt:
+        for char in prompt or [""]:
             yield char
 
 
@@ -191,7 +192,7 @@ class TestWhenThingsAreSent:
         reply = await chat(model, "x" * 400, stream=True).done()
         sizes = [write.count(b"data: ") for write in reply.writes]
         assert sum(sizes) == 403
-        assert max(sizes) <= EVENTS_PER_WRITE
+        assert max(sizes) <= EVENTS_PER_BLOCK
         assert len(sizes) < 403 / 3
 
     async def test_a_slow_reader_holds_the_model_back(self, chat: Any) -> None:
@@ -209,7 +210,7 @@ class TestWhenThingsAreSent:
         await reply.next_message()
         for _ in range(1_000):
             await asyncio.sleep(0)
-        assert made <= 3 * EVENTS_PER_WRITE
+        assert made <= 3 * EVENTS_PER_BLOCK
         reply.may_send.set()
         assert len((await reply.done()).text) == 5_000
 
@@ -361,8 +362,7 @@ class TestFailures:
 
     async def test_a_call_over_its_time_is_a_504(self, ask: Any, stream: bool) -> None:
         settings = settings_from({"server": {"timeout_seconds": 0.01}})
-        app = create_app(settings)
-        app.registry._models["m"] = Stuck()
+        app = Gateway(settings, models={"m": Stuck()})
         body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": stream}
         reply = await ask(app, "POST", "/v1/chat/completions", json.dumps(body).encode()).done()
         assert (reply.status, reply.error["code"], reply.error["type"]) == (504, "timeout", "timeout_error")

@@ -18,6 +18,7 @@ from modelport.values.errors import (
     ModelNotFoundError,
     ModelTimeoutError,
 )
+from modelport.values.status_errors import RateLimitError
 
 PLAIN = Scrubber()
 
@@ -69,7 +70,16 @@ def test_sdks_are_told_not_to_run_a_failing_model_again() -> None:
 
 def test_an_overloaded_model_says_when_to_come_back() -> None:
     assert reply_of_call(StatusError(503), PLAIN).headers == {"retry-after": "1"}
-    assert reply_of_call(StatusError(429, response=Upstream()), PLAIN).headers == {"retry-after": "7"}
+    asked = reply_of_call(StatusError(429, response=Upstream()), PLAIN).headers
+    assert asked == {"retry-after": "7", "retry-after-ms": "7000"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "whole", "exact"), [(0.0312, "1", "32"), (12.5, "13", "12500"), (900, "900", "900000")]
+)
+def test_our_own_refusals_say_to_the_millisecond_when_to_come_back(seconds: float, whole: str, exact: str) -> None:
+    headers = reply_of(RateLimitError("too many", retry_after=seconds)).headers
+    assert headers == {"retry-after": whole, "retry-after-ms": exact}
 
 
 def test_our_own_errors_keep_what_they_say() -> None:

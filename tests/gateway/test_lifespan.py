@@ -97,3 +97,66 @@ class Refusing(LLM):
 
     def _call(self, prompt: str) -> str:
         return prompt
+
+
+class TestReload:
+    """`Gateway.reload` itself; how it is asked for is tested in test_reload.py."""
+
+    FILE = """
+from modelport import LLM
+LOADED = []
+class Weighty(LLM):
+    label: str = "?"
+    def _load(self): LOADED.append(f"load {self.label}")
+    def _unload(self): LOADED.append(f"unload {self.label}")
+    def _call(self, prompt): return self.label
+"""
+
+    def settings(self, folder: Path, models: dict[str, Any], **server: Any) -> Any:
+        return settings_from({"models": models, "server": server}, folder=folder)
+
+    def model(self, label: str) -> dict[str, Any]:
+        return {"use": "weighty_reload:Weighty", "params": {"label": label}}
+
+    async def test_models_that_stay_are_not_loaded_again_and_those_that_go_are_unloaded(self, tmp_path: Path) -> None:
+        (tmp_path / "weighty_reload.py").write_text(self.FILE, encoding="utf-8")
+        app = create_app(self.settings(tmp_path, {"a": self.model("a"), "b": self.model("b")}))
+        await app.serving.load()
+        [kept] = app.serving.sources["a"]
+        await app.reload(self.settings(tmp_path, {"a": self.model("a"), "c": self.model("c")}))
+        await asyncio.gather(*app._retiring)
+        loaded = __import__("weighty_reload").LOADED
+        assert loaded == ["load a", "load b", "load c", "unload b"]
+        assert app.serving.sources["a"] == [kept]
+        await app.close()
+        assert sorted(loaded[4:]) == ["unload a", "unload c"]
+
+    async def test_what_is_not_served_any_more_waits_for_its_last_request(self, tmp_path: Path) -> None:
+        app = create_app({"a": Weighty(label="a")})
+        await app.serving.load()
+        before = app.serving
+        before.in_flight += 1
+        await app.reload(settings_from({}))
+        assert LOG == ["load a"]
+        before.left()
+        await asyncio.gather(*app._retiring)
+        assert LOG == ["load a", "unload a"]
+
+    async def test_a_model_that_cannot_be_loaded_leaves_the_old_ones(self, tmp_path: Path) -> None:
+        app = create_app({"a": Weighty(label="a")})
+        await app.serving.load()
+        before = app.serving
+        bad = {"b": {"use": f"{__name__.rpartition('.')[2]}:nothing"}}
+        with pytest.raises(LoadError):
+            await app.reload(settings_from({"models": bad}))
+        assert app.serving is before
+        assert LOG == ["load a"]
+
+    async def test_origins_and_the_log_follow_the_config(self) -> None:
+        app = create_app(settings_from({"server": {"log_requests": False}}))
+        assert (app.cors, app.request_log) == (None, None)
+        await app.reload(settings_from({"server": {"cors": {"origins": ["*"]}}}))
+        assert app.cors is not None
+        assert app.request_log is not None
+        await app.reload(settings_from({"server": {"log_requests": False}}))
+        assert (app.cors, app.request_log) == (None, None)

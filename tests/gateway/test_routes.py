@@ -175,7 +175,7 @@ async def test_a_defect_of_the_gateway_is_a_500_without_details(
     def broken(name: str) -> Any:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(app.registry, "get", broken)
+    monkeypatch.setattr(app.serving.router, "route", broken)
     reply = await ask(app, "POST", "/v1/chat/completions", CHAT).done()
     assert (reply.status, reply.error["type"]) == (500, "server_error")
     assert b"secret detail" not in reply.body

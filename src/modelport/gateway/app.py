@@ -1,138 +1,169 @@
-"""The ASGI app: which path is answered by what, who may call, and what every answer has in common."""
+"""The ASGI app: which path is answered by what. Models' paths go straight to their pipeline, all else to a router."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from starlette.exceptions import HTTPException
-from starlette.routing import Route, Router
-
-from modelport.gateway.auth import Keyring
-from modelport.gateway.chat import answer_chat
 from modelport.gateway.config import load_settings
-from modelport.gateway.errors import log_defect, reply_of
-from modelport.gateway.exchange import ClientGoneError, Exchange
+from modelport.gateway.cors import Cors
+from modelport.gateway.endpoint import Endpoint
+from modelport.gateway.endpoints.chat import ChatEndpoint
+from modelport.gateway.endpoints.completions import CompletionsEndpoint
+from modelport.gateway.endpoints.embeddings import EmbeddingsEndpoint
+from modelport.gateway.endpoints.image_edits import ImageEditsEndpoint
+from modelport.gateway.endpoints.images import ImagesEndpoint
+from modelport.gateway.endpoints.rerank import RerankEndpoint
+from modelport.gateway.greeting import ModelLine
 from modelport.gateway.lifespan import run_lifespan
-from modelport.gateway.model_source import sources_of
+from modelport.gateway.metrics import Metrics
+from modelport.gateway.model_source import sources_of_mapping
+from modelport.gateway.pipeline import Pipeline
+from modelport.gateway.request_log import RequestLog
+from modelport.gateway.serving import Serving
 from modelport.gateway.settings import GatewaySettings
-from modelport.registry.registry import Model, Registry
-from modelport.values.errors import ModelportError
-from modelport.wire.model_list import ModelEntry, model_list
+from modelport.gateway.site import Site
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-Handler = Callable[["Gateway", Exchange], Awaitable[None]]
-"""Answers one request; what it raises becomes an error object."""
+    from modelport.gateway.record import RequestRecord
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    ChatEndpoint(),
+    CompletionsEndpoint(),
+    EmbeddingsEndpoint(),
+    ImagesEndpoint(),
+    ImageEditsEndpoint(),
+    RerankEndpoint(),
+)
+"""The paths that models answer, each with and without `/v1`."""
 
 
 class Gateway:
     """Is an ASGI app that answers in OpenAI's formats for the models it holds."""
 
-    def __init__(self, settings: GatewaySettings, registry: Registry) -> None:
-        self.server = settings.server
-        self.registry = registry
-        self.scrubber = settings.scrubber()
-        self.keyring = Keyring(key.key.get_secret_value() for key in settings.server.keys)
-        self._router = Router(_routes(self), redirect_slashes=False, default=_no_route)
+    def __init__(
+        self, settings: GatewaySettings, *, models: Mapping[str, Any] | None = None, metrics: Metrics | None = None
+    ) -> None:
+        """Make one; its models are loaded when the server starts.
+
+        Args:
+            settings: The configuration.
+            models: Models and handlers by name, instead of the configuration's.
+            metrics: Where requests are counted; None: in metrics of its own.
+
+        Raises:
+            LoadError: A model cannot be imported or made.
+        """
+        self.metrics = metrics if metrics is not None else Metrics()
+        """Counts all requests of this process."""
+        sources = sources_of_mapping(models) if models is not None else None
+        self.serving = Serving(settings, self.metrics, sources=sources)
+        """What requests are answered with now."""
+        self.in_flight = 0
+        """How many requests to models are being answered."""
+        self.draining = False
+        """Whether the server is ending: what is open is finished, new requests are refused."""
+        self.cors = _cors_of(settings)
+        """Which pages of other origins may call; None: none."""
+        self.request_log = RequestLog() if settings.server.log_requests else None
+        """Where each request leaves a line; None: nowhere."""
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
+        pipelines = {endpoint.path: Pipeline(self, endpoint) for endpoint in ENDPOINTS}
+        self._pipelines = {f"{base}{path}": one for path, one in pipelines.items() for base in ("/v1", "")}
+        self._site = Site(self, list(self._pipelines))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the lifespan of the server."""
-        if scope["type"] == "lifespan":
-            await run_lifespan(self.registry, self.scrubber, receive, send)
-        elif scope["type"] == "http":
-            # Starlette raises its 405 instead of answering in plain text when it is inside of an app.
-            scope["app"] = self
-            try:
-                await self._router(scope, receive, send)
-            except HTTPException as error:
-                if error.status_code == 405:
-                    error.detail = f"{scope['method']} is not answered at {scope['path']!r:.200}"
-                await Exchange(scope, receive, send).fail(reply_of(error))
+        if scope["type"] == "http":
+            pipeline = self._pipelines.get(scope["path"])
+            if pipeline is not None and scope["method"] == "POST":
+                await pipeline(scope, receive, send)
+            else:
+                await self._site(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await run_lifespan(self, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
+    def recorded(self, record: RequestRecord) -> None:
+        """Count a request that is over, and leave its line."""
+        self.metrics.finished(record)
+        if self.request_log is not None:
+            self.request_log.write(record)
 
-class _Endpoint:
-    """Is the ASGI app of one route: it checks the key and turns what its handler raises into an answer."""
+    def model_lines(self) -> list[ModelLine]:
+        """Return what the greeting says about each model."""
+        return [
+            ModelLine(
+                name,
+                tuple(dict.fromkeys(kind for source in sources for kind in source.kinds())),
+                tuple(source.label for source in sources),
+            )
+            for name, sources in self.serving.sources.items()
+        ]
 
-    def __init__(self, gateway: Gateway, handler: Handler, *, needs_key: bool) -> None:
-        self._gateway = gateway
-        self._handler = handler
-        self._needs_key = needs_key
+    async def reload(self, settings: GatewaySettings) -> None:
+        """Serve another configuration from now on; requests that have begun end with the one they began with.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
-        try:
-            if self._needs_key:
-                self._gateway.keyring.check(
-                    exchange.header("authorization"), exchange.header("x-api-key"), exchange.local_address
-                )
-            await self._handler(self._gateway, exchange)
-        except ClientGoneError:
-            return
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error object
-            if not isinstance(error, ModelportError):
-                log_defect(error, request_id=exchange.request_id)
-            await exchange.fail(reply_of(error))
+        Models that both have in common stay as they are. The address and the number of workers stay, too.
+
+        Raises:
+            InputError: The configuration is wrong; the old one goes on.
+            LoadError: A model cannot be made or loaded; the old one goes on.
+        """
+        async with self._reloading:
+            before = self.serving
+            # Importing and making models blocks.
+            serving = await asyncio.to_thread(Serving, settings, self.metrics, before=before)
+            cors = _cors_of(settings)
+            await serving.load()
+            self.serving, self.cors = serving, cors
+            if not settings.server.log_requests:
+                self.request_log = None
+            elif self.request_log is None:
+                self.request_log = RequestLog()
+            task = asyncio.create_task(_retire(before, serving))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def close(self) -> None:
+        """Unload the models, and write what the log still holds."""
+        for task in list(self._retiring):
+            await task
+        await self.serving.unload()
+        if self.request_log is not None:
+            await asyncio.to_thread(self.request_log.flush)
 
 
-def create_app(config: GatewaySettings | str | Path | Mapping[str, Model]) -> Gateway:
+def _cors_of(settings: GatewaySettings) -> Cors | None:
+    cors = settings.server.cors
+    return Cors(cors.origins, cors.max_age_seconds) if cors is not None else None
+
+
+async def _retire(before: Serving, now: Serving) -> None:
+    """Unload what is not served any more, once its last request is over."""
+    await before.idle()
+    await before.unload(keep=now.models())
+
+
+def create_app(config: GatewaySettings | str | Path | Mapping[str, Any]) -> Gateway:
     """Return the ASGI app for a config file, settings, or models by name.
 
     Without keys it answers only calls over loopback.
 
     Args:
-        config: A YAML file's path, settings that were read, or `{"name": model}`.
+        config: A YAML file's path, settings that were read, or `{"name": model}`, where a model is any of ours or a
+            handler.
 
     Raises:
         InputError: The config has a key or value that is wrong.
         LoadError: A model cannot be imported or made.
     """
     if isinstance(config, Mapping):
-        return Gateway(GatewaySettings(), Registry(config))
-    settings = config if isinstance(config, GatewaySettings) else load_settings(config)
-    return Gateway(settings, Registry(_models_of(settings)))
-
-
-def _models_of(settings: GatewaySettings) -> dict[str, Model]:
-    return {name: sources[0].model_for("chat") for name, sources in sources_of(settings).items()}
-
-
-def _routes(gateway: Gateway) -> list[Route]:
-    def under_both(path: str, method: str, handler: Handler) -> list[Route]:
-        endpoint = _Endpoint(gateway, handler, needs_key=True)
-        return [Route(f"{base}{path}", endpoint, methods=[method]) for base in ("/v1", "")]
-
-    live = _Endpoint(gateway, _answer_live, needs_key=False)
-    return [
-        *under_both("/chat/completions", "POST", answer_chat),
-        *under_both("/models", "GET", _answer_models),
-        *under_both("/models/{id:path}", "GET", _answer_model),
-        Route("/health/live", live, methods=["GET"]),
-    ]
-
-
-async def _answer_models(gateway: Gateway, exchange: Exchange) -> None:
-    await exchange.reply(200, model_list(gateway.registry.names(), gateway.registry.created))
-
-
-async def _answer_model(gateway: Gateway, exchange: Exchange) -> None:
-    name: str = exchange.path_params["id"]
-    gateway.registry.get(name)
-    await exchange.reply(200, ModelEntry(id=name, created=gateway.registry.created))
-
-
-async def _answer_live(gateway: Gateway, exchange: Exchange) -> None:
-    await exchange.reply(200, {"status": "live"})
-
-
-async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
-    raise HTTPException(
-        404, f"there is no {scope['method']} {scope['path']!r:.200} here; try POST /v1/chat/completions"
-    )
+        return Gateway(GatewaySettings(), models=config)
+    return Gateway(config if isinstance(config, GatewaySettings) else load_settings(config))

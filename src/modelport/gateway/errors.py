@@ -7,10 +7,12 @@ import math
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
 
+from modelport.gateway.record import RequestRecord
 from modelport.models.scrubbing import Scrubber
 from modelport.runnables.backoff import retry_after_seconds
 from modelport.values.errors import InputError, ModelportError
@@ -18,9 +20,15 @@ from modelport.wire.error_object import ErrorBody, ErrorObject, type_of_status
 
 logger = logging.getLogger("modelport.gateway")
 
+_FACTS = ("status_code", "type", "param", "code", "retry_after", "response", "headers")
+"""The attributes of errors that are looked at."""
+_held_the_loop: set[str] = set()
+"""The deployments of which that has been said: configured names, so there are not many."""
 _OURS = str(Path(__file__).parent.parent)
 WAIT_SECONDS = "1"
 """What `Retry-After` says when the upstream said nothing."""
+LONGEST_MESSAGE = 8_000
+"""How many characters of an error's text a client gets."""
 OVERLOADED = (429, 503)
 """The statuses that a client should try again after a while."""
 
@@ -46,7 +54,9 @@ def reply_of(error: BaseException) -> ErrorReply:
         return _reply(error.status_code, error.detail, headers=dict(error.headers or {}))
     if not isinstance(error, ModelportError):
         return _reply(500, "the server failed; its log says why", headers={"x-should-retry": "false"})
-    headers = {"www-authenticate": "Bearer"} if error.status_code == 401 else {}
+    headers = _waiting(error) if error.status_code in OVERLOADED else {}
+    if error.status_code == 401:
+        headers["www-authenticate"] = "Bearer"
     if error.status_code == 413:
         headers["connection"] = "close"
     return _reply(error.status_code, str(error), error, headers)
@@ -61,8 +71,22 @@ def reply_of_call(error: BaseException, scrubber: Scrubber) -> ErrorReply:
     status = getattr(error, "status_code", None)
     if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
         status = 500
-    headers = {"retry-after": _retry_after(error)} if status in OVERLOADED else {"x-should-retry": "false"}
-    return _reply(status, scrubber.without_traces(_text_of(error)), error, headers)
+    headers = _waiting(error) if status in OVERLOADED else {"x-should-retry": "false"}
+    # A key that is cut in two would not be known for one: what is cut off is scrubbed with the rest.
+    text = scrubber.without_traces(_text_of(error)[: 2 * LONGEST_MESSAGE])
+    return _reply(status, text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…", error, headers)
+
+
+def readable(error: BaseException) -> BaseException:
+    """Return an error of an author's code, or one in its place if to look at its attributes raises something."""
+    try:
+        for name in _FACTS:
+            getattr(error, name, None)
+    except BaseException as broken:  # noqa: BLE001 - whatever it is, the client is to be answered
+        told = ModelportError(f"{type(error).__name__}: (it cannot be read: {type(broken).__name__})")
+        told.__cause__ = error
+        return told
+    return error
 
 
 def log_failure(error: BaseException, reply: ErrorReply, *, request_id: str, model: str) -> None:
@@ -83,6 +107,19 @@ def log_failure(error: BaseException, reply: ErrorReply, *, request_id: str, mod
     )
 
 
+def log_long_step(seconds: float, record: RequestRecord) -> None:
+    """Write that a model's code held the loop, once: nobody else was answered meanwhile."""
+    if (name := record.deployment or record.endpoint) not in _held_the_loop:
+        _held_the_loop.add(name)
+        logger.warning(
+            "%s: %r held the loop for %.2f s in one step, and kept everybody else waiting; let its async hook await, "
+            "or write a sync hook, which runs in a thread",
+            record.request_id,
+            name,
+            seconds,
+        )
+
+
 def log_defect(error: BaseException, *, request_id: str) -> None:
     """Write about an error that nobody foresaw, one of the gateway itself."""
     logger.error("%s: the gateway failed: %s%s", request_id, type(error).__name__, _place_of(error, inside=True))
@@ -94,8 +131,8 @@ def _reply(
     own = error if isinstance(error, ModelportError) else None
     given = getattr(error, "type", None)
     entry = ErrorObject(
-        message=message,
-        type=own.type if own else given if isinstance(given, str) else type_of_status(status_code),
+        message=_sendable(message),
+        type=own.type if own else _sendable(given) if isinstance(given, str) else type_of_status(status_code),
         param=_text_or_none(error, "param"),
         code=_text_or_none(error, "code"),
     )
@@ -104,24 +141,34 @@ def _reply(
 
 def _text_or_none(error: BaseException | None, name: str) -> str | None:
     value = getattr(error, name, None)
-    return value if isinstance(value, str) else None
+    return _sendable(value) if isinstance(value, str) else None
+
+
+def _sendable(text: str) -> str:
+    """Return a text without lone surrogates, which are no Unicode: strict readers of JSON refuse them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _text_of(error: BaseException) -> str:
     """Return what an error says, with its class unless the error is one of ours or has a status of its own."""
     try:
         text = str(error)
-    except Exception as broken:  # noqa: BLE001 - an author's __str__ may fail
+    except BaseException as broken:  # noqa: BLE001 - an author's __str__ may do anything
         text = f"(its text cannot be read: {type(broken).__name__})"
     if text and (isinstance(error, ModelportError) or hasattr(error, "status_code")):
         return text
     return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _retry_after(error: BaseException) -> str:
-    """Return how many whole seconds the upstream asked for, when the error says so."""
-    seconds = retry_after_seconds(error)
-    return WAIT_SECONDS if seconds is None else str(math.ceil(seconds))
+def _waiting(error: BaseException) -> dict[str, str]:
+    """Return the headers that say when to come back: as long as the error says, which may be the upstream's wish."""
+    own: Any = getattr(error, "retry_after", None) if isinstance(error, ModelportError) else None
+    # Our own waits are right however long they are; a foreign one may be nonsense.
+    seconds = own if isinstance(own, (int, float)) else retry_after_seconds(error)
+    if seconds is None:
+        return {"retry-after": WAIT_SECONDS}
+    # The second is OpenAI's finer one, which its SDKs prefer; whole seconds are never less than asked for.
+    return {"retry-after": str(max(1, math.ceil(seconds))), "retry-after-ms": str(math.ceil(seconds * 1000))}
 
 
 def _place_of(error: BaseException, *, inside: bool = False) -> str:

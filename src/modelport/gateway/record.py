@@ -2,55 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
+import msgspec
 
-class RequestRecord:
+from modelport.values.generations import Generation
+from modelport.wire.completion import CompletionUsage
+
+
+class RequestRecord(msgspec.Struct, gc=False):
     """Is one request's facts; the times are `time.perf_counter()`'s."""
 
-    __slots__ = (
-        "completion_tokens",
-        "deployment",
-        "ended",
-        "endpoint",
-        "error_type",
-        "first_token_at",
-        "key_id",
-        "model",
-        "prompt_tokens",
-        "queue_seconds",
-        "request_id",
-        "started",
-        "status",
-        "stream",
-    )
+    request_id: str
+    """The `x-request-id` of the answer."""
+    endpoint: str
+    """The path without `/v1`: `/chat/completions`."""
+    started: float = msgspec.field(default_factory=perf_counter)
+    """When the request's head was read."""
+    ended: float = 0.0
+    """When its answer was complete; 0 while it is not."""
+    first_token_at: float = 0.0
+    """When the first piece of a stream, or the whole answer, was there; 0 when it never was."""
+    queue_seconds: float = 0.0
+    """How long it waited for a place at the model."""
+    key_id: str | None = None
+    """The name of the key; None without one."""
+    model: str | None = None
+    """The configured name that answered; None when it came to none."""
+    deployment: str | None = None
+    """Which of its deployments answered."""
+    stream: bool = False
+    """Whether the answer came piece by piece."""
+    status: int = 0
+    """The answer's status; 499 when the client left before there was one."""
+    error_type: str | None = None
+    """OpenAI's `error.type` of an answer, or an end of a stream, that is an error."""
+    prompt_tokens: int = 0
+    """The tokens of the prompt."""
+    completion_tokens: int = 0
+    """The tokens of the answer."""
 
-    def __init__(self, request_id: str, endpoint: str) -> None:
-        self.request_id = request_id
-        """The `x-request-id` of the answer."""
-        self.endpoint = endpoint
-        """The path without `/v1`: `/chat/completions`."""
-        self.started = perf_counter()
-        """When the request's head was read."""
-        self.ended = 0.0
-        """When its answer was complete; 0 while it is not."""
-        self.first_token_at = 0.0
-        """When the first piece of a stream, or the whole answer, was there; 0 when it never was."""
-        self.queue_seconds = 0.0
-        """How long it waited for a place at the model."""
-        self.key_id: str | None = None
-        """The name of the key; None without one."""
-        self.model: str | None = None
-        """The configured name that answered; None when it came to none."""
-        self.deployment: str | None = None
-        """Which of its deployments answered."""
-        self.stream = False
-        """Whether the answer came piece by piece."""
-        self.status = 0
-        """The answer's status; 499 when the client left before there was one."""
-        self.error_type: str | None = None
-        """OpenAI's `error.type` of an answer, or an end of a stream, that is an error."""
-        self.prompt_tokens = 0
-        """The tokens of the prompt."""
-        self.completion_tokens = 0
-        """The tokens of the answer."""
+    def answered(self, answers: Sequence[Generation]) -> None:
+        """Take down that the whole answer is there, and what it used."""
+        self.first_token_at = perf_counter()
+        for answer in answers:
+            used = answer.usage
+            if used is not None:
+                # The prompt is one, however many choices it has.
+                self.prompt_tokens = used.prompt_tokens
+                self.completion_tokens += used.completion_tokens
+
+    def used(self, usage: CompletionUsage | None) -> None:
+        """Take down what an answer used."""
+        if usage is not None:
+            self.prompt_tokens, self.completion_tokens = usage.prompt_tokens, usage.completion_tokens

@@ -1,0 +1,1 @@
+"""What each path takes and how a deployment answers it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from modelport._version import __version__
+from modelport.cli.config import config_app
 from modelport.cli.serve import serve
 
 app = typer.Typer(
@@ -31,3 +32,4 @@ def root(
 
 
 app.command()(serve)
+app.add_typer(config_app, name="config")

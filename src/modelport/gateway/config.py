@@ -49,6 +49,8 @@ def settings_from(raw: Any, *, name: str = "config", folder: Path | None = None)
         raise InputError(f"{name} must be a mapping with 'models' and 'server', got a {type(raw).__name__}")
     given = cast("Mapping[Any, Any]", raw)
     is_litellm = not given.keys().isdisjoint(LITELLM_SECTIONS)
+    if is_litellm and "models" in given:
+        raise InputError(f"{name} has 'models' beside LiteLLM's sections; write all of them in one of the two forms")
     environment = Environment(name, is_litellm=is_litellm)
     if is_litellm:
         from modelport.gateway.litellm_config import converted, prepared
@@ -81,7 +83,10 @@ def _add_master_key(settings: GatewaySettings) -> None:
     for variable in MASTER_KEY_VARIABLES:
         value = os.environ.get(variable, "").strip()
         if value:
-            settings.server.keys.append(KeySettings(key=SecretStr(value), name="master", master=True))
+            if all(key.key.get_secret_value() != value for key in settings.server.keys):
+                master = KeySettings(key=SecretStr(value), name="master", master=True)
+                # Assigned, so that it counts as given where options are laid over the config.
+                settings.server.keys = [*settings.server.keys, master]
             return
 
 
@@ -105,7 +110,7 @@ def _read(path: Path, shown: str) -> Any:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"there is no config file {shown!r}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"the config file {shown!r} cannot be read: {error}") from None
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader

@@ -16,7 +16,7 @@ MOST_LINES = 10
 """How many mistakes one message names."""
 _MOVED = {"server.max_body_bytes": "server.limits.max_body_bytes"}
 """Keys that stood elsewhere in earlier versions."""
-_NO_VALUE = ("whole", "empty_key", "unsendable_key")
+_NO_VALUE = ("whole", "empty_key", "unsendable_key", "two_keys")
 """Complaints that have said all."""
 
 Steps = Sequence[Any]

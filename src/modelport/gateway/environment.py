@@ -56,7 +56,7 @@ class Environment:
         return value
 
     def _whole(self, name: str, place: str) -> str | Unset:
-        value = os.environ.get(name) or None
+        value = os.environ.get(name) or None if name.isprintable() else None
         if value is not None:
             return self._noted(value)
         if self._is_litellm:

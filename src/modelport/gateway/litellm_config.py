@@ -14,7 +14,7 @@ from typing import Any, cast
 from modelport.gateway.environment import Environment, Unset
 from modelport.gateway.litellm_entries import Entries
 from modelport.gateway.litellm_values import Values
-from modelport.gateway.settings import matches
+from modelport.gateway.patterns import matches
 from modelport.models.scrubbing import Scrubber
 from modelport.values.errors import InputError
 
@@ -27,6 +27,7 @@ _SECTIONS = (
     "general_settings",
     "environment_variables",
     "include",
+    "server",  # ours: what LiteLLM has no words for
 )
 _TAKEN = {
     "litellm_settings": (
@@ -70,7 +71,10 @@ def prepared(
     for variable, value in values.mapping(whole.pop("environment_variables", None), "environment_variables").items():
         filled = environment.fill(value, f"environment_variables.{variable}")
         if filled is not None and not isinstance(filled, Unset):
-            os.environ[variable] = str(filled)
+            try:
+                os.environ[variable] = str(filled)
+            except (OSError, ValueError) as error:
+                raise InputError(f"{name}: environment_variables.{variable} cannot be set: {error}") from None
             environment.fill(f"os.environ/{variable}", "")  # from now on it is known as a value that may be a secret
     return whole
 
@@ -104,10 +108,11 @@ class _Conversion:
         models = Entries(self._values, self._handlers).models(self._raw.get("model_list"))
         self._bound(models)
         self._route(models)
-        server: dict[str, Any] = {"keys": self._keys()}
+        server = self._values.mapping(self._raw.get("server"), "server")
+        server["keys"] = [*self._values.items(server, "keys", "server.keys"), *self._keys()]
         timeout = self._first("timeout", "router_settings") or self._first("request_timeout", "litellm_settings")
         if timeout:
-            server["timeout_seconds"] = timeout
+            server.setdefault("timeout_seconds", timeout)
         return {"models": models, "aliases": self._aliases(models), "handlers": self._handlers, "server": server}
 
     def _name_unknown_keys(self) -> None:
@@ -144,6 +149,8 @@ class _Conversion:
                 f"{self._values.name}: {place}: the environment variable {key.name!r} is not set; set it, or take "
                 f"master_key out"
             )
+        if key is not None and not str(key).strip():
+            raise InputError(f"{self._values.name}: {place} must not be empty")
         return [] if key is None else [{"key": str(key), "name": "master", "master": True}]
 
     def _bound(self, models: dict[str, Any]) -> None:
@@ -153,9 +160,9 @@ class _Conversion:
             "max_in_flight_requests_per_worker", general
         )
         bounds = {
-            "max_concurrency": slots,
+            "max_concurrency": slots or None,
             "max_queue": self._first("max_queued_requests_per_worker", general),
-            "queue_timeout_seconds": self._first("admission_queue_timeout_seconds", general),
+            "queue_timeout_seconds": self._first("admission_queue_timeout_seconds", general) or None,
         }
         for model in models.values():
             for part in model.get("deployments", [model]):

@@ -27,6 +27,7 @@ _OPENAI_LIKE = ("openai", "custom_openai", "openai_like", "hosted_vllm", "lm_stu
 """LiteLLM's providers that are OpenAI-compatible servers; all but the first need an address."""
 _OPENAI_MODELS = re.compile(r"(?:ft:)?(?:gpt-|chatgpt-|o\d|text-embedding-|dall-e-|davinci-|babbage-)")
 """Models that LiteLLM takes for OpenAI's without a provider's name."""
+_OLLAMA = ("ollama", "ollama_chat")
 _OPENAI_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 _WITH_FIELDS = ("http", "mock")
 """Our own providers, whose params are fields."""
@@ -79,9 +80,11 @@ class Entries:
             is_openais = _OPENAI_MODELS.match(model) or any(params.get(one) for one in ("api_base", "base_url"))
             provider, rest = ("openai", model) if is_openais and not known else (provider, model)
         made: dict[str, Any] = {"use": f"{provider}/{rest}", "params": self._params(provider, rest, params, place)}
-        if provider in _OPENAI_LIKE and (provider == "openai" or "base_url" in made["params"]):
+        if provider in self._handlers:
+            pass  # whatever else LiteLLM means by that name
+        elif provider in _OPENAI_LIKE and (provider == "openai" or "base_url" in made["params"]):
             made["use"] = f"openai/{rest}"
-        elif provider in ("ollama", "ollama_chat") and provider not in self._handlers:
+        elif provider in _OLLAMA:
             made["use"] = "http/ollama"
         slots = self._values.number(params.get("max_parallel_requests"), f"{place}.max_parallel_requests")
         if slots:
@@ -113,7 +116,7 @@ class Entries:
             "api_key": self._values.set_only(params.get("api_key"), f"{place}.api_key"),
             "base_url": api_base,
         }
-        if provider in ("ollama", "ollama_chat") and provider not in self._handlers:
+        if provider in _OLLAMA and provider not in self._handlers:
             found |= {"model": model, "defaults": calls}
         elif provider in self._handlers or provider not in (*_OPENAI_LIKE, *_WITH_FIELDS):
             found["defaults"] = calls

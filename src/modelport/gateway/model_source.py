@@ -14,13 +14,13 @@ from typing import Any
 from modelport.gateway.environment import Unset
 from modelport.gateway.handler_map import handler_provider
 from modelport.gateway.mocked import AbsentProvider, MockedProvider
-from modelport.gateway.settings import GatewaySettings
+from modelport.gateway.settings import DeploymentSettings, GatewaySettings
 from modelport.gateway.source import Source
 from modelport.registry.loader import FORM, described, load_object
 from modelport.registry.made import made_provider, takes
 from modelport.registry.provider import FactoryProvider, is_handler
 from modelport.registry.providers import find_provider, no_provider
-from modelport.values.errors import InputError, LoadError, ModelportError
+from modelport.values.errors import InputError, LoadError, ModelNotFoundError, ModelportError
 from modelport.values.status_errors import InternalServerError
 
 __all__ = ["Source", "make_source", "sources_of", "sources_of_mapping"]
@@ -58,10 +58,15 @@ def make_source(use: str, params: Mapping[str, Any], settings: GatewaySettings) 
     return _source(known, use, model or name, use, params)
 
 
-def sources_of(settings: GatewaySettings) -> dict[str, list[Source]]:
+def sources_of(settings: GatewaySettings, before: Mapping[str, list[Source]] | None = None) -> dict[str, list[Source]]:
     """Return the sources of all models by their names; one for each deployment.
 
     Handlers are loaded first, so that models and handlers can call them.
+
+    Args:
+        settings: The config.
+        before: The sources of the config before a reload: those that would be made of the same things stay the same,
+            with their loaded models and open connections.
 
     Raises:
         LoadError: One cannot be imported or made; the message says which, without secrets.
@@ -69,14 +74,38 @@ def sources_of(settings: GatewaySettings) -> dict[str, list[Source]]:
     for provider in settings.handlers:
         place = "litellm_settings.custom_provider_map" if settings.is_litellm else "handlers"
         _at(f"{place}: {provider}", settings, lambda name=provider: handler_provider(name, settings))
+    old = [source for several in (before or {}).values() for source in several]
     found: dict[str, list[Source]] = {}
     for name, model in settings.models.items():
         found[name] = []
         for index, part in enumerate(model.parts()):
             place = f"models.{name}" + (f".deployments[{index}]" if model.deployments else "")
-            source = _at(place, settings, lambda one=part: make_source(one.use, one.params, settings))
+            source = _at(place, settings, lambda one=part: _kept_or_made(one, settings, old))
             found[name].append(source)
     return found
+
+
+def _kept_or_made(part: DeploymentSettings, settings: GatewaySettings, old: list[Source]) -> Source:
+    origin = _origin(part.use, settings)
+    params = part.params
+    if part.max_concurrency is not None and isinstance(origin, type):
+        # What a client leaves may go on in its thread: the model, which knows of it, keeps the bound too.
+        params = {"max_concurrency": part.max_concurrency, **params}
+    for source in old:
+        if origin is not None and source.origin is origin and source.made_of == (part.use, params):
+            return source
+    source = make_source(part.use, params, settings)
+    source.made_of, source.origin = (part.use, params), origin
+    return source
+
+
+def _origin(use: str, settings: GatewaySettings) -> Any:
+    """Return what a `use` leads to: the very same object as long as nothing behind it has changed."""
+    name, slash, _ = use.partition("/")
+    known = None if _IMPORT_PATH.fullmatch(use) and not slash else _provider_named(name, settings)
+    if known is not None and ".py:" not in use:
+        return known
+    return load_object(use, settings.folder) if _IMPORT_PATH.fullmatch(use) and not settings.is_litellm else None
 
 
 def sources_of_mapping(models: Mapping[str, Any]) -> dict[str, Source]:
@@ -136,7 +165,8 @@ def _unknown(use: str, name: str, settings: GatewaySettings) -> Source:
     if not settings.is_litellm:
         raise LoadError(str(error))
     logger.warning("%s; requests for it are answered with 404", error)
-    return Source(AbsentProvider(error), use, label=use)
+    shown = ModelNotFoundError(f"{use!r} cannot be called: there is no provider {name!r} here")
+    return Source(AbsentProvider(shown), use, label=use)
 
 
 def _source(found: Any, use: str, model: str, label: str, params: Mapping[str, Any]) -> Source:

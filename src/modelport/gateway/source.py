@@ -14,12 +14,13 @@ from modelport.values.errors import InputError
 
 LONGEST_NAME = 512
 """How many characters a client may fill in for a `*`."""
+_KINDS: tuple[Kind, ...] = ("chat", "embedding", "image", "rerank")
 
 
 class Source:
     """Is one deployment: a provider, the model's name there, and what each call of it is given."""
 
-    __slots__ = ("api_base", "api_key", "defaults", "label", "model", "provider")
+    __slots__ = ("api_base", "api_key", "defaults", "label", "made_of", "model", "origin", "provider")
 
     def __init__(
         self,
@@ -41,6 +42,10 @@ class Source:
         """The address that each call carries."""
         self.defaults: dict[str, Any] = dict(defaults or {})
         """Parameters of each call, where the call does not give them."""
+        self.origin: Any = None
+        """What the config's `use` led to when this was made: a class, an instance, a provider; None: nothing."""
+        self.made_of: tuple[str, Mapping[str, Any]] | None = None
+        """The config's `use` and `params`."""
         self.label = label
         """What headers and logs call it: without a path and without what a client gave."""
 
@@ -76,6 +81,12 @@ class Source:
         """
         return self.provider.model_for(kind, self.model, api_key=self.api_key, api_base=self.api_base)
 
+    def kinds(self) -> list[Kind]:
+        """Return the kinds of calls that it answers; a wildcard's are its provider's."""
+        source = self.with_model("any") if self.is_wildcard else self
+        found: dict[Kind, Any] = {kind: _model_or_none(source, kind) for kind in _KINDS}
+        return [kind for kind, model in found.items() if model is not None and (kind != "rerank" or _ranks(model))]
+
     def models(self) -> list[Any]:
         """Return every model that there is now: to be loaded at the start, and unloaded at the end."""
         provider: Any = self.provider
@@ -83,8 +94,7 @@ class Source:
             return provider.made()
         if isinstance(provider, (ModelProvider, HandlerProvider)):
             found: dict[int, Any] = {}
-            kinds: tuple[Kind, ...] = ("chat", "embedding", "image", "rerank")
-            for kind in kinds:
+            for kind in _KINDS:
                 model = _model_or_none(self, kind)
                 if model is not None:
                     found[id(model)] = model
@@ -100,3 +110,7 @@ def _model_or_none(source: Source, kind: Kind) -> Any | None:
         return source.model_for(kind)
     except Exception:  # noqa: BLE001 - it has none of that kind
         return None
+
+
+def _ranks(model: Any) -> bool:
+    return hasattr(model, "_rerank") or hasattr(model, "_arerank")

@@ -7,19 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from modelport.gateway.breaker import Breaker
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.gateway.clock import Clock
 
 
 @pytest.fixture

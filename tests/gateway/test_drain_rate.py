@@ -5,19 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelport.gateway.drain_rate import DrainRate
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.gateway.clock import Clock
 
 
 @pytest.fixture

@@ -10,19 +10,7 @@ from hypothesis import strategies as st
 
 from modelport.gateway.key_limits import KeyLimitError, KeyLimits
 from modelport.values.errors import InputError
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.gateway.clock import Clock
 
 
 def refused(limits: KeyLimits) -> KeyLimitError:

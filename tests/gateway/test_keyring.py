@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,26 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from modelport.gateway.keyring import ANYBODY, Key, Keyring, is_loopback, is_loopback_host, new_key
+from modelport.gateway.keyring import ANYBODY, Key, Keyring, new_key
+from modelport.gateway.loopback import is_loopback
+from modelport.gateway.settings import KeySettings
 from modelport.values.errors import AuthenticationError
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-@dataclass
-class Entry:
-    key: SecretStr
-    name: str | None = None
-    models: list[str] = field(default_factory=list[str])
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    max_parallel_requests: int | None = None
-    expires: datetime | date | None = None
-    master: bool = False
+def entry_of(key: str, **entry: Any) -> KeySettings:
+    # Settings that are checked take no empty key and no spaces around one.
+    return KeySettings.model_construct(key=SecretStr(key), **entry)
 
 
 def ring(*keys: str, **entry: Any) -> Keyring:
-    return Keyring([Entry(SecretStr(key), **entry) for key in keys], clock=NOON.timestamp)
+    return Keyring([entry_of(key, **entry) for key in keys], clock=NOON.timestamp)
 
 
 def key_of(keyring: Keyring, key: str = "sk-one") -> Key:
@@ -194,7 +188,7 @@ def test_a_key_is_valid_until_it_expires(expires: datetime | date | None, valid:
 
 def test_a_key_expires_while_the_gateway_runs() -> None:
     now = [NOON.timestamp()]
-    keyring = Keyring([Entry(SecretStr("sk-one"), expires=NOON + timedelta(hours=1))], clock=lambda: now[0])
+    keyring = Keyring([entry_of("sk-one", expires=NOON + timedelta(hours=1))], clock=lambda: now[0])
     key_of(keyring)
     now[0] += 3600
     with pytest.raises(AuthenticationError, match="expired on 2026-06-01 at 13:00 UTC"):
@@ -220,21 +214,29 @@ def test_limits_belong_to_one_key_however_it_is_sent() -> None:
 
 
 def test_workers_share_the_limits_of_a_key() -> None:
-    entry = Entry(SecretStr("sk-one"), requests_per_minute=10, tokens_per_minute=1000, max_parallel_requests=1)
+    entry = KeySettings(
+        key=SecretStr("sk-one"), requests_per_minute=10, tokens_per_minute=1000, max_parallel_requests=1
+    )
     limits = key_of(Keyring([entry], workers=3)).limits
     assert limits is not None
     assert limits.amounts == (4, 334, 1)
 
 
 def test_of_two_entries_with_the_same_key_the_first_counts() -> None:
-    first, second = Entry(SecretStr("sk-one"), name="first", master=True), Entry(SecretStr("sk-one"), name="second")
+    first, second = (
+        entry_of("sk-one", name="first", master=True),
+        entry_of("sk-one", name="second"),
+    )
     key = key_of(Keyring([first, second]))
     assert (key.id, key.master) == ("first", True)
 
 
 def test_after_a_reload_a_key_goes_on_with_what_it_has_used() -> None:
     before = ring("sk-one", "sk-two", requests_per_minute=5)
-    same = [Entry(SecretStr("sk-one"), requests_per_minute=5, name="renamed"), Entry(SecretStr("sk-new"))]
+    same = [
+        entry_of("sk-one", requests_per_minute=5, name="renamed"),
+        entry_of("sk-new"),
+    ]
     after = Keyring(same, before=before)
     assert key_of(after).limits is key_of(before).limits
     assert key_of(after).id == "renamed"
@@ -246,17 +248,9 @@ def test_after_a_reload_a_key_goes_on_with_what_it_has_used() -> None:
 @pytest.mark.parametrize("amounts", [{"requests_per_minute": 6}, {"tokens_per_minute": 5}, {}])
 def test_after_a_reload_with_other_limits_a_key_begins_anew(amounts: dict[str, Any]) -> None:
     before = ring("sk-one", requests_per_minute=5)
-    limits = key_of(Keyring([Entry(SecretStr("sk-one"), **amounts)], before=before)).limits
+    limits = key_of(Keyring([entry_of("sk-one", **amounts)], before=before)).limits
     assert limits is not key_of(before).limits
     assert (limits is None) is (not amounts)
-
-
-@pytest.mark.parametrize(
-    ("host", "answer"),
-    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("my.host", False)],
-)
-def test_a_host_to_listen_on_is_loopback_or_not(host: str, answer: bool) -> None:
-    assert is_loopback_host(host) is answer
 
 
 def test_a_new_key_is_long_and_random() -> None:

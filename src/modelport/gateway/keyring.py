@@ -5,45 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import ipaddress
 import math
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
-from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from modelport.gateway.key_limits import KeyLimits
+from modelport.gateway.loopback import is_loopback
+from modelport.gateway.patterns import has_pieces
 from modelport.values.errors import AuthenticationError
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
+    from modelport.gateway.server_settings import KeySettings
 
 _HOW_TO_SEND = "send it as 'Authorization: Bearer KEY' (SDKs: api_key=…) or as 'x-api-key: KEY'"
 _DAY_SECONDS = 86_400
-
-
-class KeyEntry(Protocol):
-    """Is what the config says of one key."""
-
-    key: SecretStr
-    """The key itself."""
-    name: str | None
-    """What logs call it."""
-    models: list[str]
-    """The models it may ask for: names, or patterns in which `*` stands for any text; empty: all."""
-    requests_per_minute: int | None
-    """How many requests it may begin in a minute."""
-    tokens_per_minute: int | None
-    """How many tokens it may use in a minute."""
-    max_parallel_requests: int | None
-    """How many of its requests may be open at once."""
-    expires: datetime | date | None
-    """From when on it is not valid any more, or the last day on which it is."""
-    master: bool
-    """Whether it is the operator's own."""
 
 
 class Key:
@@ -52,7 +31,7 @@ class Key:
     __slots__ = ("_names", "_patterns", "expires_at", "id", "limits", "master")
 
     def __init__(
-        self, entry: KeyEntry | None, digest: bytes = b"", workers: int = 1, *, before: Key | None = None
+        self, entry: KeySettings | None, digest: bytes = b"", workers: int = 1, *, before: Key | None = None
     ) -> None:
         self.id = None if entry is None else entry.name or digest.hex()[:8]
         """What logs call it: its name, or the start of its hash; None for calls without a key."""
@@ -70,7 +49,7 @@ class Key:
         """Tell whether it may ask for a model of this name."""
         if not self._names and not self._patterns:
             return True
-        return model in self._names or any(_fits(pieces, model) for pieces in self._patterns)
+        return model in self._names or any(has_pieces(model, pieces) for pieces in self._patterns)
 
 
 ANYBODY = Key(None)
@@ -92,7 +71,7 @@ class Keyring:
 
     def __init__(
         self,
-        keys: Iterable[KeyEntry],
+        keys: Iterable[KeySettings],
         *,
         workers: int = 1,
         before: Keyring | None = None,
@@ -163,37 +142,6 @@ def new_key() -> str:
     return f"sk-{secrets.token_urlsafe(24)}"
 
 
-@lru_cache(maxsize=64)
-def is_loopback(address: str | None) -> bool:
-    """Tell whether only this machine reaches an address.
-
-    A server reports its sockets' numeric addresses; None and other names come from in-process transports only.
-    """
-    if address is None:
-        return True
-    try:
-        return _is_loopback(address)
-    except ValueError:
-        return True
-
-
-def is_loopback_host(host: str) -> bool:
-    """Tell whether a host to listen on is loopback; a name other than `localhost` is not trusted to be."""
-    if host == "localhost":
-        return True
-    try:
-        return _is_loopback(host)
-    except ValueError:
-        return False
-
-
-def _is_loopback(address: str) -> bool:
-    parsed = ipaddress.ip_address(address)
-    # A socket for both IPv4 and IPv6 reports 127.0.0.1 as ::ffff:127.0.0.1.
-    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
-    return (mapped or parsed).is_loopback
-
-
 def _bearer(authorization: bytes | None) -> bytes | None:
     """Return the key of a Bearer header; None, or nothing, when there is none."""
     if authorization is None:
@@ -229,7 +177,7 @@ def _seconds_of(expires: datetime | date | None) -> float:
     return (expires if expires.tzinfo is not None else expires.replace(tzinfo=UTC)).timestamp()
 
 
-def _limits_of(entry: KeyEntry, workers: int, before: Key | None) -> KeyLimits | None:
+def _limits_of(entry: KeySettings, workers: int, before: Key | None) -> KeyLimits | None:
     """Return what counts the use of a key: what counted it before, as long as the limits are the same."""
     limits = KeyLimits(
         requests_per_minute=entry.requests_per_minute,
@@ -241,21 +189,3 @@ def _limits_of(entry: KeyEntry, workers: int, before: Key | None) -> KeyLimits |
         return None
     counted = before.limits if before is not None else None
     return counted if counted is not None and counted.amounts == limits.amounts else limits
-
-
-def _fits(pieces: list[str], name: str) -> bool:
-    """Tell whether a name has the pieces of a pattern, split at each `*`, in their order.
-
-    Unlike a regular expression it never goes back: a name made for that cannot make it slow.
-    """
-    first, *middle, last = pieces
-    end = len(name) - len(last)
-    at = len(first)
-    if at > end or not name.startswith(first) or not name.endswith(last):
-        return False
-    for piece in middle:
-        found = name.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True

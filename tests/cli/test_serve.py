@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -81,12 +82,23 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, errors
 
 
-def url_of(process: subprocess.Popen[str]) -> str:
-    """Read the two lines of the greeting; return the address in the first."""
+def greeting_of(process: subprocess.Popen[str]) -> list[str]:
+    """Read the greeting to its last line, the one to try."""
     assert process.stdout is not None
-    first, second = process.stdout.readline(), process.stdout.readline()
-    assert second.startswith("models: "), ended(process)
-    return first.split()[2]
+    lines = [process.stdout.readline()]
+    assert lines[0].startswith("modelport serves "), ended(process)
+    while not lines[-1].startswith("  curl "):
+        lines.append(process.stdout.readline())
+    return [line.rstrip("\n") for line in lines]
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    return greeting_of(process)[0].split()[2]
+
+
+def only_requests(log: str) -> list[str]:
+    """Return the models in a log that has nothing but a line for each request."""
+    return [json.loads(line)["model"] for line in log.splitlines()]
 
 
 def answer_of(url: str, model: str, text: str, **client: Any) -> str:
@@ -103,7 +115,8 @@ def test_a_class_is_served_with_one_word(start: Start) -> None:
     assert answer_of(url, "Echo", "hello") == "hello"
     server.send_signal(signal.SIGTERM)
     code, out, errors = ended(server)
-    assert (code, out, errors) == (0, "", "")
+    assert (code, out) == (0, "")
+    assert only_requests(errors) == ["Echo"]
 
 
 def test_a_file_and_a_key_are_served(start: Start) -> None:
@@ -122,11 +135,44 @@ def test_a_config_is_served_and_the_command_line_wins(start: Start, folder: Path
 
 def test_on_an_open_address_a_key_is_made_and_required(start: Start) -> None:
     server = start("serve", "my_models:Echo", "--host", "0.0.0.0", "--port", "0")
-    assert server.stdout is not None
-    url = url_of(server).replace("0.0.0.0", "127.0.0.1")
-    key = server.stdout.readline().split()[-1]
+    lines = greeting_of(server)
+    url = lines[0].split()[2].replace("0.0.0.0", "127.0.0.1")
+    [key] = [line.split()[-1] for line in lines if line.startswith("key, made for this run: ")]
     assert httpx.get(f"{url}/models").status_code == 401
     assert httpx.get(f"{url}/models", headers={"x-api-key": key}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["my_models:Echo"], {}),
+        (["my_models:Echo", "--host", "0.0.0.0"], {}),
+        (["my_models:Echo", "--key", "sk-given"], {"MODELPORT_KEY": "sk-given"}),
+        (["--config", "quoted.yaml"], {}),
+    ],
+)
+def test_the_line_to_try_works_as_it_is_pasted(
+    start: Start, folder: Path, arguments: list[str], environment: dict[str, str]
+) -> None:
+    (folder / "quoted.yaml").write_text("models: {\"it's $HOME 😀\": {use: 'my_models:Echo'}}")
+    line = greeting_of(start("serve", *arguments, "--port", "0"))[-1]
+    done = subprocess.run(
+        ["sh", "-c", line.replace("curl ", "curl -sS ")],
+        check=True,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "Hello!"
+
+
+def test_workers_serve_and_end_together(start: Start) -> None:
+    server = start("serve", "my_models:Grumpy", "--port", "0", "--workers", "2")
+    assert answer_of(url_of(server), "Grumpy", "hello") == "hello"
+    server.send_signal(signal.SIGINT)
+    code, out, errors = ended(server)
+    assert (code, out) == (0, "unloaded\n" * 2)
+    assert only_requests(errors) == ["Grumpy"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -168,7 +214,15 @@ def test_an_open_stream_is_finished_before_the_server_ends(start: Start, folder:
         (["serve", "my_models:Ecko"], "'my_models' has no 'Ecko'; did you mean 'Echo'?"),
         (["serve", "my_models:Path"], "is the class Path, not a model"),
         (["serve", "my_models:Needy"], "Needy cannot be made: field 'key' is missing"),
-        (["serve", "my_models:Echo", "--port", "70000"], "--port must be from 0 to 65535, not 70000"),
+        (["serve", "my_models:Echo", "--port", "70000"], "--port: 70000 is wrong: input should be less than or equal"),
+        (["serve", "my_models:Echo", "--workers", "0"], "--workers: 0 is wrong: input should be greater than or equal"),
+        (["serve", "my_models:Echo", "--key", " "], "--key: a key must not be empty"),
+        (["serve", "my_models:Echo", "--log-level", "loud"], "--log-level must be one of debug, info, warning, error"),
+        (
+            ["serve", "my_models:Unloadable", "--workers", "2"],
+            "Unloadable cannot be loaded: OSError: no weights with ***",
+        ),
+        (["serve", "my_models:Ecko", "--workers", "2"], "'my_models' has no 'Ecko'; did you mean 'Echo'?"),
         (["serve", "my_models:Echo", "--host", "192.0.2.1"], "cannot listen on '192.0.2.1', port "),
     ],
 )
@@ -206,7 +260,7 @@ def test_the_version_and_the_help_are_printed(start: Start) -> None:
     assert ended(start("--version")) == (0, f"{__version__}\n", "")
     code, out, _ = ended(start("serve", "--help"))
     assert code == 0
-    for option in ("--config", "--host", "--port", "--key", "MODULE:ATTR"):
+    for option in ("--config", "--host", "--port", "--key", "--workers", "--reload", "--log-level", "MODULE:ATTR"):
         assert option in out
 
 

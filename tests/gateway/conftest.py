@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
 import pytest
-from jsonschema.validators import validator_for
 
 from modelport import LLM, ChatModel, create_app
 from modelport.gateway import draining
 from modelport.gateway.launch import listen
 from modelport.gateway.server import Server
 from modelport.gateway.settings import GatewaySettings
-
-SCHEMAS = json.loads((Path(__file__).parent / "openai_schemas.json").read_text(encoding="utf-8"))
-
-
-@functools.cache
-def _validator(schema: str) -> Any:
-    """Return what validates against one of the schemas; that they are schemas themselves is not checked each time."""
-    return validator_for(SCHEMAS)({**SCHEMAS, "$ref": f"#/$defs/{schema}"})
+from modelport.integrations import litellm
+from tests.gateway.clock import Clock
+from tests.imports_undone import imports_undone
+from tests.openai_schemas import validator_of
 
 
 class Reply:
@@ -83,7 +79,7 @@ class Reply:
     @property
     def error(self) -> dict[str, Any]:
         """The error object; it has to be one."""
-        _validator("ErrorResponse").validate(self.json)
+        validator_of("ErrorResponse").validate(self.json)
         return self.json["error"]
 
     @property
@@ -151,11 +147,45 @@ def chat(ask: Ask) -> Any:
 
 
 @pytest.fixture
+def post(ask: Ask) -> Any:
+    """Start a request of JSON to a path under /v1, by models of a name or an app: `post(model, "rerank", query="q")`.
+
+    A model is called `m`; fields that are not JSON's go as bytes in `raw`.
+    """
+
+    def post(models: Any, path: str, *, raw: bytes | None = None, **fields: Any) -> Reply:
+        app = models if callable(getattr(models, "recorded", None)) else create_app({"m": models})
+        body = json.dumps({"model": "m", **fields}).encode() if raw is None else raw
+        return ask(app, "POST", f"/v1/{path}", body, {"content-type": "application/json"})
+
+    return post
+
+
+@pytest.fixture
+async def official() -> AsyncIterator[Any]:
+    """Make OpenAI's own client of an app, without a network: `official({"m": model})`."""
+    clients: list[openai.AsyncOpenAI] = []
+
+    def official(models: Any) -> openai.AsyncOpenAI:
+        transport: Any = httpx2.ASGITransport(app=create_app(models))
+        http_client = openai.DefaultAsyncHttpxClient(transport=transport)
+        client = openai.AsyncOpenAI(
+            base_url="http://127.0.0.1:4000/v1", api_key="none", max_retries=0, http_client=http_client
+        )
+        clients.append(client)
+        return client
+
+    yield official
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
 def conforms() -> Any:
     """Hold a value against one of OpenAI's schemas."""
 
     def conforms(value: Any, schema: str) -> None:
-        _validator(schema).validate(value)
+        validator_of(schema).validate(value)
 
     return conforms
 
@@ -227,6 +257,7 @@ class Running:
 async def run_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """Start a server for an ASGI function: `await run_server(answer, limits={"max_header_bytes": 2000})`."""
     monkeypatch.setattr(draining, "LAST_CALL_SECONDS", 0.05)
+    monkeypatch.setattr(draining, "LONGEST_CALL_SECONDS", 0.5)
     servers: list[Running] = []
 
     async def run_server(answer: Callable[..., Any], **server: Any) -> Running:
@@ -237,3 +268,18 @@ async def run_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     yield run_server
     for running in servers:
         await running.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def plain_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Begin without keys in the environment; take back what loading handlers adds to the process."""
+    for variable in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MODELPORT_MASTER_KEY", "LITELLM_MASTER_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(litellm, "custom_provider_map", [])
+    with imports_undone(monkeypatch, tmp_path):
+        yield

@@ -26,6 +26,7 @@ class App:
 
     def __init__(self) -> None:
         self.names: list[list[str]] = []
+        self.ports: list[int] = []
         self.error: BaseException | None = None
         self.may_load = asyncio.Event()
         self.may_load.set()
@@ -37,6 +38,7 @@ class App:
         if self.error is not None:
             raise self.error
         self.names.append(list(settings.models))
+        self.ports.append(settings.server.port)
 
 
 @pytest.fixture
@@ -106,13 +108,15 @@ async def test_models_that_cannot_be_loaded_leave_the_old_ones(config: Path, tol
 
 
 async def test_what_cannot_change_is_said(config: Path, told: Any) -> None:
-    reloader = reloader_of(config, App())
+    app = App()
+    reloader = reloader_of(config, app)
     rewrite(config, "models: {a: {use: 'm:A'}, b: {use: 'm:B'}}\nserver: {port: 4321, workers: 2}")
     assert await reloader.reload()
     assert told()[1:] == [
         "WARNING server.port stays 1234; start the gateway again for 4321",
         "WARNING server.workers stays 1; start the gateway again for 2",
     ]
+    assert app.ports == [1234]
 
 
 async def test_the_command_line_stays_on_top(config: Path, told: Any) -> None:
@@ -224,7 +228,7 @@ class Served:
         self.url = self.process.stdout.readline().split()[2]
 
     def configure(self, text: str) -> None:
-        (self.folder / "new").write_text(text)
+        (self.folder / "new").write_text(f"{text}\nserver: {{log_requests: false}}")
         (self.folder / "new").replace(self.folder / "config.yaml")
 
     def hang_up(self) -> str:

@@ -4,58 +4,70 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 
 from modelport.values.errors import InputError
 
-if TYPE_CHECKING:
-    from modelport.gateway.settings import GatewaySettings
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def serve(
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODULE:ATTR]", help="A model's class or instance, as my_models:MyLLM.")
+        str | None,
+        typer.Argument(
+            metavar="[MODULE:ATTR]",
+            help="A model's class or instance: my_models:MyLLM, or path/to/my_models.py:MyLLM.",
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A config.yaml with models and server.")] = None,
-    host: Annotated[str | None, typer.Option(help="The address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen on.  [default: 4000]")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="A key that clients may call with; may be repeated.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="A config.yaml with models and server, or LiteLLM's."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="The address to listen on; 0.0.0.0 lets other machines in.  [default: 127.0.0.1]"
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="The port to listen on; 0 takes a free one.  [default: 4000]")
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="A key that clients may call with; may be repeated."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="How many processes serve; each loads the models.  [default: 1]"),
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Take over the config and the models' files whenever they change.")
+    ] = False,
+    log_level: Annotated[
+        str, typer.Option(metavar="LEVEL", help=f"What is logged at least: {', '.join(LOG_LEVELS)}.")
+    ] = "info",
 ) -> None:
-    """Serve models over HTTP in OpenAI's formats."""
-    from modelport.gateway.server import serve as run_server
+    """Serve models over HTTP in OpenAI's formats.
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    settings = _settings(model, config, host, port, key or [])
-    raise typer.Exit(run_server(settings, _say))
+    One model:   modelport serve my_models:MyLLM
+
+    Several:     modelport serve --config config.yaml
+
+    It prints its address, its models and a line to try. Ctrl-C or SIGTERM lets open requests finish and ends it; a
+    second one ends it at once. SIGHUP reads the config again.
+    """
+    from modelport.gateway.launch import serve as run_gateway
+    from modelport.gateway.options import ServeOptions
+    from modelport.gateway.worker import LOG_FORMAT
+
+    if log_level.lower() not in LOG_LEVELS:
+        raise InputError(f"--log-level must be one of {', '.join(LOG_LEVELS)}, not {log_level!r}")
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
+    options = ServeOptions(model=model, config=config, host=host, port=port, keys=tuple(key or ()), workers=workers)
+    raise typer.Exit(run_gateway(options, _say, watch=reload))
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _settings(
-    model: str | None, config: Path | None, host: str | None, port: int | None, keys: list[str]
-) -> GatewaySettings:
-    """Return the config's settings with those of the command line on top."""
-    from modelport.gateway.config import load_settings
-    from modelport.gateway.settings import GatewaySettings, KeySettings, ModelSettings
-
-    if model is None and config is None:
-        raise InputError(
-            "there is nothing to serve; name a model (modelport serve my_models:MyLLM) or a config "
-            "(modelport serve --config config.yaml)"
-        )
-    settings = load_settings(config) if config is not None else GatewaySettings()
-    if model is not None:
-        settings.models[model.rpartition(":")[2]] = ModelSettings(use=model)
-    if host is not None:
-        settings.server.host = host
-    if port is not None:
-        if not 0 <= port <= 65535:
-            raise InputError(f"--port must be from 0 to 65535, not {port}")
-        settings.server.port = port
-    settings.server.keys.extend(KeySettings(key=SecretStr(one)) for one in keys)
-    return settings

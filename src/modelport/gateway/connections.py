@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from modelport.gateway.turn_writes import TurnWrites
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -39,17 +41,23 @@ class Connections:
         "_open",
         "_timer",
         "body_timeout_seconds",
+        "connected",
         "draining",
         "header_timeout_seconds",
         "keep_alive_seconds",
         "linger_seconds",
         "max_connections",
         "max_header_bytes",
+        "writes",
     )
 
     def __init__(self, limits: LimitSettings) -> None:
+        self.writes = TurnWrites()
+        """The answers that are written at the end of the loop's turn."""
         self.draining = False
         """Whether the server is about to end: every answer says `connection: close`."""
+        self.connected = 0
+        """How many connections there have been."""
         self.keep_alive_seconds = KEEP_ALIVE_SECONDS
         """How long a connection without a request stays open."""
         self.linger_seconds = LINGER_SECONDS

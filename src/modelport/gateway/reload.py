@@ -80,6 +80,7 @@ class Reloader:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the old one goes on
             logger.error("%s: %s", NOT_RELOADED, error if isinstance(error, ModelportError) else type(error).__name__)
             return False
+        warnings = self._keep_fixed(settings)
         forgotten = await asyncio.to_thread(forget_changed)
         try:
             await self._gateway.reload(settings)
@@ -92,16 +93,21 @@ class Reloader:
             return False
         files = {Path(module.__file__ or name).name for name, module in forgotten.items()}
         logger.info("the config was read again: %s", _changes(self._settings, settings, files))
-        self._warn_of_fixed(settings)
+        for warning in warnings:
+            logger.warning(warning)
         self._settings = settings
         self._on_change(settings)
         return True
 
-    def _warn_of_fixed(self, settings: GatewaySettings) -> None:
+    def _keep_fixed(self, settings: GatewaySettings) -> list[str]:
+        """Put what cannot change back to what it is; return a line about each."""
+        lines: list[str] = []
         for name in FIXED:
-            before, now = getattr(self._settings.server, name), getattr(settings.server, name)
-            if before != now:
-                logger.warning("server.%s stays %r; start the gateway again for %r", name, before, now)
+            is_now, wanted = getattr(self._settings.server, name), getattr(settings.server, name)
+            if is_now != wanted:
+                lines.append(f"server.{name} stays {is_now!r}; start the gateway again for {wanted!r}")
+                setattr(settings.server, name, is_now)
+        return lines
 
     async def _serve(self) -> None:
         while True:

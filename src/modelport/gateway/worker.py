@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,7 +40,12 @@ class Assignment(msgspec.Struct, frozen=True):
     generated_key: str | None
     watch: bool
     number: int
+    counts_folder: Path
     log_level: int
+
+    @override
+    def __repr__(self) -> str:
+        return f"Assignment(number={self.number})"  # never the keys
 
 
 def work(assignment: Assignment, listener: socket.socket, pipe: Connection) -> None:
@@ -58,13 +64,17 @@ def work(assignment: Assignment, listener: socket.socket, pipe: Connection) -> N
 
 
 def _serve(assignment: Assignment, listener: socket.socket, pipe: Connection) -> int:
-    from modelport.gateway.app import create_app
+    from modelport.gateway.app import Gateway
     from modelport.gateway.greeting import greeting
+    from modelport.gateway.metric_snapshots import SnapshotFolder
+    from modelport.gateway.metrics import Metrics
     from modelport.gateway.reload import Reloader
     from modelport.gateway.server import Server, address_of, run
 
     settings = assignment.settings
-    gateway = create_app(settings)
+    metrics = Metrics(SnapshotFolder(assignment.counts_folder, assignment.number))
+    gateway = Gateway(settings, metrics=metrics)
+    publishing: list[asyncio.Task[None]] = []
     parent = _Parent(pipe)
     failures = _Failures()
 
@@ -72,6 +82,7 @@ def _serve(assignment: Assignment, listener: socket.socket, pipe: Connection) ->
         failures.let_through()
         parent.listen(server)
         lines = greeting(gateway.model_lines(), settings.server, address_of(listener), assignment.generated_key)
+        publishing.append(asyncio.create_task(metrics.keep_publishing()))
         parent.say(STARTED, lines)
 
     server = Server(
@@ -80,8 +91,10 @@ def _serve(assignment: Assignment, listener: socket.socket, pipe: Connection) ->
         on_start=started,
         on_drained=parent.may_close_port,
         reloader=Reloader(gateway, assignment.options, settings, watch=assignment.watch),
+        shares_port=True,
     )
     status = run(server, listener)
+    metrics.publish()
     if not server.started:
         parent.say(FAILED, failures.text() or "the server cannot be started")
     return status

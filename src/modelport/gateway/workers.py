@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
-import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from modelport.gateway.draining import turn_away
 from modelport.gateway.options import ServeOptions
-from modelport.gateway.worker import DRAINED, FAILED, GO, STARTED, Assignment, work
+from modelport.gateway.process import has_terminal
+from modelport.gateway.worker import DRAINED, FAILED, GO, STARTED, Assignment
+from modelport.gateway.worker_process import WorkerProcess
 from modelport.values.errors import LoadError
 
 if TYPE_CHECKING:
@@ -38,21 +40,6 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """How long it waits before it replaces a worker: twice as long after each that died at once."""
 EXIT_MISTAKE = 2
 """The exit status when the models cannot be imported, made or loaded."""
-
-
-class _Worker:
-    """Is one process, or the place of one that will be started."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.process: SpawnProcess | None = None
-        self.pipe: Connection | None = None
-        self.born = 0.0
-        self.started = False
-        self.drained = False
-        self.missed_hangup = False
-        self.due = 0.0
-        """When it is to be started."""
 
 
 class Workers:
@@ -84,8 +71,9 @@ class Workers:
         self._say = say
         self._generated_key = generated_key
         self._watch = watch
-        self._workers = [_Worker(number) for number in range(settings.server.workers)]
-        self._context = multiprocessing.get_context("spawn")
+        self._workers = [WorkerProcess(number) for number in range(settings.server.workers)]
+        self._counts_folder = Path(tempfile.mkdtemp(prefix="modelport-"))
+        self._had_terminal = has_terminal()
         self._is_ending = False
         self._is_greeted = False
         self._reread_wanted = False
@@ -99,11 +87,9 @@ class Workers:
         Raises:
             LoadError: A worker could not start because of its models.
         """
-        handlers: dict[int, Any] = {
-            signal.SIGTERM: self._on_end,
-            signal.SIGINT: self._on_end,
-            signal.SIGHUP: self._on_hangup,
-        }
+        handlers: dict[int, Any] = {signal.SIGTERM: self._on_end, signal.SIGINT: self._on_end}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            handlers[signal.SIGHUP] = self._on_hangup
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             while True:
@@ -118,6 +104,7 @@ class Workers:
                     worker.process.kill()
             for number, handler in before.items():
                 signal.signal(number, handler)
+            shutil.rmtree(self._counts_folder, ignore_errors=True)
         if self._failure is not None:
             raise LoadError(self._failure)
         return self._exit_status
@@ -127,37 +114,30 @@ class Workers:
             self._reread_wanted = False
             # The workers say what is wrong with it.
             with contextlib.suppress(Exception):
-                self._settings = self._options.settings()
+                settings = self._options.settings()
+                settings.server.workers = len(self._workers)
+                self._settings = settings
         now = time.monotonic()
         for worker in self._workers:
             if worker.process is None and worker.due <= now and not self._is_ending:
                 self._start(worker)
 
-    def _start(self, worker: _Worker) -> None:
-        ours, theirs = cast("tuple[Connection, Connection]", self._context.Pipe())
+    def _start(self, worker: WorkerProcess) -> None:
         assignment = Assignment(
             options=self._options,
             settings=self._settings,
             generated_key=self._generated_key,
             watch=self._watch,
             number=worker.number,
+            counts_folder=self._counts_folder,
             log_level=logging.getLogger().level,
         )
-        worker.process = self._context.Process(
-            target=work, args=(assignment, self._listener, theirs), name=f"modelport-worker-{worker.number}"
-        )
-        worker.pipe, worker.born = ours, time.monotonic()
-        worker.started = worker.drained = worker.missed_hangup = False
-        # A terminal sends Ctrl-C to the workers too, who are told by this process: they inherit that they ignore it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        worker.process.start()
-        signal.signal(signal.SIGINT, self._on_end)
-        theirs.close()
+        worker.start(assignment, self._listener)
         if self._is_ending:
-            _tell(worker, signal.SIGTERM)
+            worker.tell(signal.SIGTERM)
 
-    def _wait_for_news(self, alive: list[_Worker]) -> None:
-        sources: dict[Any, _Worker] = {}
+    def _wait_for_news(self, alive: list[WorkerProcess]) -> None:
+        sources: dict[Any, WorkerProcess] = {}
         for worker in alive:
             assert worker.process is not None
             sources[worker.process.sentinel] = worker
@@ -172,19 +152,16 @@ class Workers:
             elif worker.process is not None:
                 self._bury(worker)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: WorkerProcess) -> None:
         """Read what a worker says."""
-        assert worker.pipe is not None
-        try:
-            what, value = worker.pipe.recv()
-        except (EOFError, OSError):
-            worker.pipe.close()
-            worker.pipe = None
+        heard = worker.heard()
+        if heard is None:
             return
+        what, value = heard
         if what == STARTED:
             worker.started = True
             if worker.missed_hangup:
-                _tell(worker, signal.SIGHUP)
+                worker.tell(signal.SIGHUP)
             if not self._is_greeted and all(one.started for one in self._workers):
                 self._is_greeted = True
                 for line in value:
@@ -198,18 +175,11 @@ class Workers:
             worker.drained = True
             self._close_port_when_drained()
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: WorkerProcess) -> None:
         """Take note of a worker's end; plan its replacement unless all are to end."""
         while worker.pipe is not None and worker.pipe.poll():
             self._hear(worker)
-        process, worker.process = worker.process, None
-        assert process is not None
-        process.join()
-        status = process.exitcode or 0
-        process.close()
-        if worker.pipe is not None:
-            worker.pipe.close()
-            worker.pipe = None
+        status = worker.end()
         if self._is_ending:
             if status > 0 and not self._exit_status:
                 self._exit_status = status
@@ -234,9 +204,7 @@ class Workers:
             return
         turn_away(self._listener)
         for worker in alive:
-            if worker.pipe is not None:
-                with contextlib.suppress(OSError):
-                    worker.pipe.send(GO)
+            worker.say(GO)
 
     def _end(self, status: int) -> None:
         self._is_ending = True
@@ -247,7 +215,10 @@ class Workers:
         self._is_ending = True
         self._forward(signal.SIGTERM)
 
-    def _on_hangup(self, _number: int, _frame: object) -> None:
+    def _on_hangup(self, number: int, frame: object) -> None:
+        if self._had_terminal and not has_terminal():
+            self._on_end(number, frame)
+            return
         self._reread_wanted = True
         self._forward(signal.SIGHUP)
 
@@ -257,11 +228,4 @@ class Workers:
                 # It would take it for its end.
                 worker.missed_hangup = True
             else:
-                _tell(worker, number)
-
-
-def _tell(worker: _Worker, number: signal.Signals) -> None:
-    process = worker.process
-    if process is not None and process.pid is not None and process.exitcode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, number)
+                worker.tell(number)

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "modelport"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 80
@@ -79,7 +80,9 @@ def words_of(name: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
 
 
-@by_module
+@pytest.mark.parametrize(
+    "module", [*MODULES, *TESTS], ids=[str(module.relative_to(ROOT)) for module in (*MODULES, *TESTS)]
+)
 def test_a_file_stays_within_400_lines(module: Path) -> None:
     assert len(module.read_text(encoding="utf-8").splitlines()) <= LINES_OF_A_FILE
 
@@ -137,3 +140,17 @@ def test_floors_are_those_of_the_import_linter() -> None:
     declared = re.findall(r"^    \(?(\w+)\)?$", (ROOT / ".importlinter").read_text("utf-8"), re.M)
     built = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert built - {"__init__", "__pycache__"} <= set(declared)
+
+
+def test_the_page_about_the_architecture_names_files_that_there_are() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", page) if not (ROOT / name).exists()}
+    modules = {module.relative_to(PACKAGE).as_posix() for module in PACKAGE.rglob("*.py")}
+    # The gateway's section says its files without their folder.
+    assert {name for name in named if name not in modules and f"gateway/{name}" not in modules} == set()
+
+
+def test_the_page_about_the_architecture_names_each_file_of_the_gateway() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    files = {file.name for file in (PACKAGE / "gateway").glob("*.py")} - {"__init__.py"}
+    assert {name for name in files if f"`{name}`" not in page} == set()

@@ -142,7 +142,7 @@ async def test_every_event_is_one_line_and_done_is_the_last_of_them(chat: Any, f
 @pytest.mark.parametrize("text", ["hello", ""])
 @pytest.mark.parametrize("n", [1, 3])
 async def test_each_choice_has_its_role_first_and_its_reason_last(chat: Any, text: str, n: int) -> None:
-    reply = await chat(Pieces(pieces=[*text]), stream=True, n=n).done()
+    reply = await chat(Pieces(pieces=[*text, ""]), stream=True, n=n).done()
     for entries in by_choice(reply, n):
         assert entries[0]["delta"] == {"role": "assistant", "content": ""}
         assert all("role" not in entry["delta"] for entry in entries[1:])
@@ -202,7 +202,7 @@ async def test_a_tool_call_without_arguments_has_an_empty_object(chat: Any, stre
 
 # tensorzero#1265: null is for tool calls and refusals only
 async def test_an_answer_without_text_is_an_empty_text(chat: Any, conforms: Any) -> None:
-    reply = await chat(Pieces(pieces=[])).done()
+    reply = await chat(Pieces(pieces=[""])).done()
     conforms(reply.json, "CreateChatCompletionResponse")
     [choice] = reply.json["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("", "stop")

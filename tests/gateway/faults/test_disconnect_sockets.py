@@ -9,147 +9,6 @@ from typing import Any
 
 import pytest
 
-MODELS = """
-import asyncio, os, time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from modelport import ChatModel, CustomLLM, EmbeddingModel, ImageModel, LLM
-from modelport.values.status_errors import RateLimitError
-
-_pipe = os.open(os.environ["SAID"], os.O_WRONLY)
-
-def say(who, what):
-    os.write(_pipe, f"{who} {what} {time.monotonic()}\\n".encode())
-
-async def work(who):
-    say(who, "running")
-    try:
-        await asyncio.sleep(10)
-        say(who, "finished")
-    except asyncio.CancelledError:
-        say(who, "stopped")
-        raise
-
-def toil(who, run_manager):
-    say(who, "running")
-    for _ in range(2000):
-        if run_manager.cancelled:
-            say(who, "stopped")
-            return "too late"
-        time.sleep(0.005)
-    say(who, "finished")
-    return "done"
-
-class Model(LLM):
-    chat_template: str | None = "last"
-
-class AsyncCall(Model):
-    async def _acall(self, prompt: str) -> str:
-        await work(prompt)
-        return "done"
-
-class SyncCall(Model):
-    def _call(self, prompt: str, run_manager) -> str:
-        return toil(prompt, run_manager)
-
-class AsyncStream(Model):
-    async def _astream(self, prompt: str) -> AsyncIterator[str]:
-        yield "first "
-        await work(prompt)
-        yield "last"
-
-class AsyncSteps(Model):
-    async def _astream(self, prompt: str) -> AsyncIterator[str]:
-        say(prompt, "running")
-        try:
-            for _ in range(2000):
-                yield "x"
-                await asyncio.sleep(0.005)
-            say(prompt, "finished")
-        except (asyncio.CancelledError, GeneratorExit):
-            say(prompt, "stopped")
-            raise
-
-class Flood(Model):
-    async def _astream(self, prompt: str) -> AsyncIterator[str]:
-        end, told = time.monotonic() + 10, False
-        try:
-            while time.monotonic() < end:
-                yield "x" * 100_000
-                await asyncio.sleep(0)
-                if not told:
-                    told = True
-                    say(prompt, "running")
-            say(prompt, "finished")
-        except (asyncio.CancelledError, GeneratorExit):
-            say(prompt, "stopped")
-            raise
-
-class SyncStream(Model):
-    def _stream(self, prompt: str, run_manager) -> Iterator[str]:
-        yield "first "
-        yield toil(prompt, run_manager)
-
-class SyncSteps(Model):
-    def _stream(self, prompt: str) -> Iterator[str]:
-        say(prompt, "running")
-        try:
-            for _ in range(2000):
-                yield "x"
-                time.sleep(0.005)
-            say(prompt, "finished")
-        except GeneratorExit:
-            say(prompt, "stopped")
-            raise
-
-class AsyncBatch(Model):
-    max_batch_size: int | None = 4
-    async def _abatch(self, prompts: Sequence[str]) -> list[str]:
-        await work(prompts[0])
-        return list(prompts)
-
-class AsyncChat(ChatModel):
-    async def _acall(self, messages):
-        await work(messages[-1].content)
-        return "done"
-
-class Vectors(EmbeddingModel):
-    async def _aembed(self, texts):
-        await work(texts[0])
-        return [[1.0] for _ in texts]
-
-class Pictures(ImageModel):
-    async def _agenerate_images(self, prompt, **kwargs):
-        await work(prompt)
-        return [b"x"]
-
-class Handler(CustomLLM):
-    async def acompletion(self, *args, **kwargs):
-        await work(kwargs["messages"][-1]["content"])
-        return kwargs["model_response"]
-
-    async def astreaming(self, *args, **kwargs):
-        yield {"text": "first ", "is_finished": False, "finish_reason": None, "index": 0, "tool_use": None, "usage": None}
-        await work(kwargs["messages"][-1]["content"])
-
-class SyncHandler(CustomLLM):
-    def streaming(self, *args, **kwargs):
-        who = kwargs["messages"][-1]["content"]
-        say(who, "running")
-        try:
-            for _ in range(2000):
-                yield {"text": "x", "is_finished": False, "finish_reason": None, "index": 0, "tool_use": None, "usage": None}
-                time.sleep(0.005)
-            say(who, "finished")
-        except GeneratorExit:
-            say(who, "stopped")
-            raise
-
-class Busy(Model):
-    def _call(self, prompt: str) -> str:
-        say(prompt, "asked")
-        raise RateLimitError("come back later", retry_after=60)
-"""
-
 CHATS = [
     "AsyncCall", "SyncCall", "AsyncStream", "AsyncSteps", "SyncStream", "SyncSteps", "AsyncBatch", "AsyncChat",
     "Handler", "SyncHandler", "Instead", "OneOfTwo",
@@ -180,7 +39,7 @@ server: {keep_alive_comments_seconds: 30}
 
 @pytest.fixture(scope="module")
 def server(start_server: Any) -> Any:
-    server = start_server(MODELS, CONFIG)
+    server = start_server("leaving.py", CONFIG)
     yield server
     server.check_is_well()
 
@@ -266,7 +125,10 @@ def test_leaving_stops_a_streamed_completion_and_begins_no_other_prompt(server: 
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("/embeddings", {"model": "Vectors", "input": "{}"}), ("/images/generations", {"model": "Pictures", "prompt": "{}"})],
+    [
+        ("/embeddings", {"model": "Vectors", "input": "{}"}),
+        ("/images/generations", {"model": "Pictures", "prompt": "{}"}),
+    ],
 )
 def test_leaving_stops_models_of_other_kinds(server: Any, client: Any, path: str, body: dict[str, str]) -> None:
     one = client()
@@ -322,3 +184,28 @@ def test_who_stays_is_answered_while_others_leave(server: Any, client: Any) -> N
     staying.connection.read_until(b"data: ")
     staying.connection.close()
     assert server.heard.next(staying.who) == "stopped"
+
+
+def test_a_request_sent_ahead_is_not_begun_for_a_client_that_left(server: Any, client: Any) -> None:
+    first, ahead = client(), client()
+    first.chat("AsyncCall")
+    ahead.connection.close()
+    ahead.connection = first.connection
+    ahead.chat("AsyncCall")
+    assert server.heard.next(first.who) == "running"
+    first.connection.close()
+    assert server.heard.next(first.who) == "stopped"
+    assert '"error_type":"client_disconnected"' in first.record()
+    assert server.chat("AsyncCall", "gone", n=0).status == 400
+    assert server.heard.so_far(ahead.who) == []
+
+
+@pytest.mark.parametrize("sent", ['{"model": "Async', ""])
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_forgotten(server: Any, client: Any, sent: str) -> None:
+    one = client()
+    one.connection.send(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\ncontent-length: 1000\r\n\r\n%s"
+        % (one.who.encode(), sent.encode())
+    )
+    one.connection.close()
+    assert '"status":499' in one.record()

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 KEY = b"sk-the-one-that-is-right-7f3a"
@@ -60,8 +60,8 @@ def is_well(server: Any) -> bool:
 
 
 LENGTHS = [
-    b"+%d", b"-%d", b"0x%x", b"%d, %d", b"%d %d", b"%d\x00", b"%d;", b"%d.0", b"1e1", b"", b"99999999999999999999%d", b"a",
-    b"\xd9\xa5", b'"%d"', b"%d\r\ncontent-length: 0", b"0\r\ncontent-length: %d", b"%d\r\nContent-Length : %d",
+    b"+%d", b"-%d", b"0x%x", b"%d, %d", b"%d %d", b"%d\x00", b"%d;", b"%d.0", b"1e1", b"", b"99999999999999999999%d",
+    b"a", b"\xd9\xa5", b'"%d"', b"%d\r\ncontent-length: 0", b"0\r\ncontent-length: %d", b"%d\r\nContent-Length : %d",
     b"%d\r\ntransfer-encoding: chunked", b"\x0b%d", b"%d\r\n\x20continued",
 ]  # fmt: skip
 
@@ -92,9 +92,10 @@ def test_a_strange_encoding_smuggles_nothing(server: Any, encoding: bytes) -> No
 
 
 CHUNKS = [
-    b"ffffffffffffffffff\r\n", b"-1\r\n", b"0x5\r\nhello\r\n", b"+5\r\nhello\r\n", b"5_0\r\n", b"G\r\n", b"\r\n", b" 5\r\nhello\r\n",
-    b"5;" + b"x" * 200_000 + b"\r\nhello\r\n", b"5\r\nhelloX0\r\n\r\n", b"5\nhello\n0\n\n", b"5\rhello\r0\r\r", b"5\r\nhel", b"7fffffffffffffff\r\n",
-    b"0\r\nbad trailer\r\n\r\n", b"5;a=\x00\r\nhello\r\n0\r\n\r\n", b"0\r\nx: " + b"y" * 200_000 + b"\r\n\r\n",
+    b"ffffffffffffffffff\r\n", b"-1\r\n", b"0x5\r\nhello\r\n", b"+5\r\nhello\r\n", b"5_0\r\n", b"G\r\n", b"\r\n",
+    b" 5\r\nhello\r\n", b"5;" + b"x" * 200_000 + b"\r\nhello\r\n", b"5\r\nhelloX0\r\n\r\n", b"5\nhello\n0\n\n",
+    b"5\rhello\r0\r\r", b"5\r\nhel", b"7fffffffffffffff\r\n", b"0\r\nbad trailer\r\n\r\n",
+    b"5;a=\x00\r\nhello\r\n0\r\n\r\n", b"0\r\nx: " + b"y" * 200_000 + b"\r\n\r\n",
     b"0\r\n" + b"a: b\r\n" * 50_000 + b"\r\n",
 ]  # fmt: skip
 
@@ -122,15 +123,19 @@ def test_what_comes_after_a_chunked_body_is_bounded(server: Any, line: bytes) ->
 
 
 OTHERS = [
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(50), b"SSH-2.0-x\r\n",
-    b"\x00" * 5000, b"\xff" * 5000, b"\r\n" * 5000, b"GET /\r\n\r\n", b"GET / HTTP/0.9\r\n\r\n", b"GET / HTTP/1.2\r\n\r\n",
-    b"GET / HTTP/3\r\n\r\n", b"GET / http/1.1\r\n\r\n", b"GET  /  HTTP/1.1\r\nconnection: close\r\n\r\n", b"GET\t/\tHTTP/1.1\r\n\r\n", b" GET / HTTP/1.1\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(50),
+    b"SSH-2.0-x\r\n", b"\x00" * 5000, b"\xff" * 5000, b"\r\n" * 5000, b"GET /\r\n\r\n", b"GET / HTTP/0.9\r\n\r\n",
+    b"GET / HTTP/1.2\r\n\r\n", b"GET / HTTP/3\r\n\r\n", b"GET / http/1.1\r\n\r\n",
+    b"GET  /  HTTP/1.1\r\nconnection: close\r\n\r\n", b"GET\t/\tHTTP/1.1\r\n\r\n", b" GET / HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nhost: a\r\n b\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\nhost\r\n\r\n",
-    b"GET / HTTP/1.1\r\na\x00b: c\r\n\r\n", b"GET / HTTP/1.1\r\na: \x00\r\n\r\n", b"GET / HTTP/1.1\na: b\n\n", b"GET / HTTP/1.1\ra: b\r\r",
-    b"USER anonymous\r\nPASS x\r\n", b"*1\r\n$4\r\nPING\r\n", b"\x05\x01\x00", b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n",
-    b"GET / HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade, http2-settings\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
-    b"GET / HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n\r\n",
-    b"GET / HTTP/1.1\r\nconnection: close\r\nexpect: magic\r\n\r\n", POST + b"expect: 100-continue\r\ncontent-length: 5\r\n\r\n", b"G" * 100_000,
+    b"GET / HTTP/1.1\r\na\x00b: c\r\n\r\n", b"GET / HTTP/1.1\r\na: \x00\r\n\r\n", b"GET / HTTP/1.1\na: b\n\n",
+    b"GET / HTTP/1.1\ra: b\r\r", b"USER anonymous\r\nPASS x\r\n", b"*1\r\n$4\r\nPING\r\n",
+    b"\x05\x01\x00",
+    b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade\r\nhttp2-settings: AAMAAABk\r\n\r\n",
+    b"GET / HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nconnection: close\r\nexpect: magic\r\n\r\n",
+    POST + b"expect: 100-continue\r\ncontent-length: 5\r\n\r\n", b"G" * 100_000,
     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000 + b"\r\n",
     b"GET / HTTP/1.1\r\na: " + b"b" * 100_000 + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a" * 100_000 + b": b\r\n\r\n",
 ]  # fmt: skip
@@ -145,14 +150,17 @@ def test_what_is_no_request_is_refused_or_cut(server: Any, data: bytes) -> None:
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get", "X" * 50, "PURGE"]
 PATHS = [
-    "/", "//", "///v1//models", "/v1", "/v1/", "/v1/models", "/v1/models/", "/v1/models/../../etc/passwd", "/v1/models/..%2f..%2fetc/passwd",
-    "/v1/models/%2e%2e/%2e%2e/etc/passwd", "/../../../etc/passwd", "/v1/../metrics", "/v1/models/\x00", "/v1/models/%00", "/v1/models/%ff%fe",
-    "/v1/models/%", "/v1/models/%zz", "/v1/models/models:Echo", "/v1/models/file:///etc/passwd", "/v1/models/\\..\\..", "/v1/models/*",
-    "/v1/models/any/*", "/v1/models/any/..", "/v1/models/echo/../chat", "/v1/models/{id}", "/v1/models/" + "a" * 8000, "/v1/models/%0d%0ax:%20y",
-    "/v1/chat/completions/", "/v1//chat/completions", "/V1/CHAT/COMPLETIONS", "/v1/chat/completions?x=" + "y" * 8000, "/v1/v1/chat/completions",
-    "/v1/chat%2fcompletions", "/health/live/..", "/docs/../models.py", "/models.py", "/config.yaml", "/static/../config.yaml", "/.env",
-    "http://evil.example/v1/models", "http://evil.example@a/", "*", "a", "?", "#", "/v1/models#x", "/;/v1/models", "/v1/models;x=y", "/%",
-    "/\u00e9", "/metrics/", "/openapi.json/", "/favicon.ico", "/v1/images/../models", "/health/ready%00",
+    "/", "//", "///v1//models", "/v1", "/v1/", "/v1/models", "/v1/models/", "/v1/models/../../etc/passwd",
+    "/v1/models/..%2f..%2fetc/passwd", "/v1/models/%2e%2e/%2e%2e/etc/passwd", "/../../../etc/passwd", "/v1/../metrics",
+    "/v1/models/\x00", "/v1/models/%00", "/v1/models/%ff%fe", "/v1/models/%", "/v1/models/%zz",
+    "/v1/models/models:Echo", "/v1/models/file:///etc/passwd", "/v1/models/\\..\\..", "/v1/models/*",
+    "/v1/models/any/*", "/v1/models/any/..", "/v1/models/echo/../chat", "/v1/models/{id}", "/v1/models/" + "a" * 8000,
+    "/v1/models/%0d%0ax:%20y", "/v1/chat/completions/", "/v1//chat/completions", "/V1/CHAT/COMPLETIONS",
+    "/v1/chat/completions?x=" + "y" * 8000, "/v1/v1/chat/completions", "/v1/chat%2fcompletions", "/health/live/..",
+    "/docs/../models.py", "/models.py", "/config.yaml", "/static/../config.yaml", "/.env",
+    "http://evil.example/v1/models", "http://evil.example@a/", "*", "a", "?", "#", "/v1/models#x", "/;/v1/models",
+    "/v1/models;x=y", "/%", "/\u00e9", "/metrics/", "/openapi.json/", "/favicon.ico", "/v1/images/../models",
+    "/health/ready%00",
 ]  # fmt: skip
 
 
@@ -171,10 +179,11 @@ def test_any_path_with_any_method_is_answered(server: Any, method: str) -> None:
 
 
 NAMES = [
-    "models:Echo", "models.py:Echo", "./models.py:Echo", "/etc/passwd", "../models.py:Echo", "os:system", "os.system", "builtins:exec",
-    "openai/gpt-4o", "http/torchserve", "http", "mock/x", "modelport:LLM", "*", "any/", "%2a", "ec*", "", " ", "echo ", "ECHO",
-    "echo\x00", "\x00", "\ud800", "a" * 100_000, "${HOME}", "os.environ/HOME", "{0.__class__}", "%s%s%n", "file:///etc/passwd",
-    "http://127.0.0.1:1/", "models", "__import__('os')", "echo\r\nx: y", "../../any/x", "pictures", "vectors",
+    "models:Echo", "models.py:Echo", "./models.py:Echo", "/etc/passwd", "../models.py:Echo", "os:system", "os.system",
+    "builtins:exec", "openai/gpt-4o", "http/torchserve", "http", "mock/x", "modelport:LLM", "*", "any/", "%2a", "ec*",
+    "", " ", "echo ", "ECHO", "echo\x00", "\x00", "\ud800", "a" * 100_000, "${HOME}", "os.environ/HOME",
+    "{0.__class__}", "%s%s%n", "file:///etc/passwd", "http://127.0.0.1:1/", "models", "__import__('os')",
+    "echo\r\nx: y", "../../any/x", "pictures", "vectors",
 ]  # fmt: skip
 
 
@@ -197,12 +206,13 @@ def test_what_stands_for_a_wildcard_stays_a_name(server: Any) -> None:
 
 
 HEADERS = [
-    b"authorization: ", b"authorization: Bearer", b"authorization: Bearer \xff\xfe", b"authorization: Basic \x80", b"x-api-key: \xff",
-    b"authorization: Bearer " + b"x" * 30_000, b"authorization: Bearer " + KEY + b"x", b"authorization: Bearer " + KEY[:-1],
-    b"x-request-id: \xff\x01", b"x-request-id: " + b"y" * 5000, b"x-request-id: a\tb", b"content-type: \xff", b"accept: \xff",
-    b"origin: \xff", b"cookie: " + b"z" * 20_000, b"content-encoding: gzip", b"host: \xff", b"host: a\r\nhost: b", b"forwarded: for=127.0.0.1",
-    b"x-forwarded-for: 127.0.0.1", b"x-http-method-override: DELETE", b"range: bytes=0-", b"if-none-match: *", b"te: trailers",
-    b"accept-encoding: gzip, br", b"connection: x-api-key", b"keep-alive: timeout=99999999999",
+    b"authorization: ", b"authorization: Bearer", b"authorization: Bearer \xff\xfe", b"authorization: Basic \x80",
+    b"x-api-key: \xff", b"authorization: Bearer " + b"x" * 30_000, b"authorization: Bearer " + KEY + b"x",
+    b"authorization: Bearer " + KEY[:-1], b"x-request-id: \xff\x01", b"x-request-id: " + b"y" * 5000,
+    b"x-request-id: a\tb", b"content-type: \xff", b"accept: \xff", b"origin: \xff", b"cookie: " + b"z" * 20_000,
+    b"content-encoding: gzip", b"host: \xff", b"host: a\r\nhost: b", b"forwarded: for=127.0.0.1",
+    b"x-forwarded-for: 127.0.0.1", b"x-http-method-override: DELETE", b"range: bytes=0-", b"if-none-match: *",
+    b"te: trailers", b"accept-encoding: gzip, br", b"connection: x-api-key", b"keep-alive: timeout=99999999999",
 ]  # fmt: skip
 
 
@@ -218,11 +228,13 @@ def test_a_strange_header_is_no_500(server: Any, header: bytes) -> None:
     assert is_well(server)
 
 
-header_names = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=":"), min_size=1, max_size=20)
+header_names = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=":"), min_size=1, max_size=20
+)
 heads = st.lists(st.tuples(header_names, st.binary(max_size=30)), max_size=8)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100)
 @given(heads, st.binary(max_size=20), st.binary(max_size=40))
 def test_random_heads_and_bytes_are_answered_or_cut(
     server: Any, head: list[tuple[str, bytes]], start: bytes, body: bytes

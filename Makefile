@@ -19,7 +19,7 @@ install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test test-clients test-torchserve check bench bench-sdk weights clients
+.PHONY: help demo serve test test-clients test-torchserve check bench bench-sdk bench-gateway weights clients
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,10 @@ bench: $(VENV)/.dev  ## Measure the overhead per call, token and event
 # Sides that are not there are left out: .venv/bin/python -m pip install litellm any-llm-sdk.
 bench-sdk: $(VENV)/.dev  ## Measure the SDK beside litellm and any-llm, where they are installed
 	@$(BIN)/python benchmarks/sdk.py
+
+# Peers that are not there are left out; PEERS=PYTHON names an interpreter that has them.
+bench-gateway: $(VENV)/.dev  ## Measure the gateway beside a bare server, LiteLLM, LitServe and FastAPI, where installed
+	@$(BIN)/python benchmarks/gateway.py $(if $(PEERS),--peers-python $(PEERS))
 
 # --- what the targets stand on ---------------------------------------------------------------
 

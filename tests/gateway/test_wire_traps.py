@@ -248,7 +248,7 @@ async def test_half_a_character_waits_for_the_other_or_stays_what_it_is(chat: An
 async def test_comments_of_a_silent_stream_are_lines_that_make_no_event(ask: Any) -> None:
     LET.clear()
     app = create_app({"m": Silent()})
-    app.serving.settings.server.keep_alive_comments_seconds = 0.01
+    app.serving.comment_seconds = 0.01
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}).encode()
     reply = ask(app, "POST", "/v1/chat/completions", body)
     comments = 0

@@ -6,6 +6,7 @@ import importlib.util
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ def heading(text: str) -> None:
 
 @contextmanager
 def served(config: Path) -> Generator[str]:
-    """Run `modelport serve` with a config, and give its address once it answers.
+    """Run `modelport serve` with a config, and give its address once it answers; its log is shown when it fails.
 
     Raises:
         RuntimeError: It ended, or did not answer in time.
@@ -87,10 +88,14 @@ def served(config: Path) -> Generator[str]:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "modelport", "serve", "--config", str(config)]
-    with subprocess.Popen([*command, "--port", str(port)]) as server:
+    with tempfile.TemporaryFile() as log, subprocess.Popen([*command, "--port", str(port)], stderr=log) as server:
         try:
             wait_until_live(server, url)
             yield url
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode())
+            raise
         finally:
             server.terminate()
             try:

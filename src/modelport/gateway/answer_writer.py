@@ -21,7 +21,9 @@ JOINED_BYTES = 64 * 1024
 WHOLE_ANSWER = "modelport.whole_answer"
 """The name of the extension in ASGI's `scope["extensions"]` by which an app hands over a whole answer."""
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+# Upstreams and authors have statuses that no standard knows, as 529.
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(100, 600)}
 
 
 class AnswerWriter:

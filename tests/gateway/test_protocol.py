@@ -132,7 +132,7 @@ class TestHeads:
         await asked.wait()
         writer.write(b"nonsense\r\n\r\n")
         [connection] = running.server.server_state.connections
-        await running.until(lambda: not connection.cycle.keep_alive)
+        await running.until(lambda: not connection._running.keep_alive)
         may_answer.set()
         status, headers, body = await answer_of(reader)
         assert (status, headers["connection"], body) == (200, "close", b"whole")
@@ -199,9 +199,9 @@ class TestBodies:
 def test_limits_strike_soon_after_their_time() -> None:
     from modelport.gateway.settings import LimitSettings
 
-    short = connections.Connections(LimitSettings(header_timeout_seconds=0.4))
+    short = connections.Connections(LimitSettings(header_timeout_seconds=0.4), hello)
     assert short._interval_seconds() == pytest.approx(0.1)
-    assert connections.Connections(LimitSettings())._interval_seconds() <= connections.SWEEP_SECONDS
+    assert connections.Connections(LimitSettings(), hello)._interval_seconds() <= connections.SWEEP_SECONDS
 
 
 PIECES = [

@@ -97,6 +97,9 @@ def test_models_that_cannot_be_loaded_give_exit_status_1(caplog: pytest.LogCaptu
             await receive()
             await send({"type": "lifespan.startup.failed", "message": "no weights"})
 
+        def answer(self, scope: Any, receive: Any, send: Any) -> Any:
+            raise AssertionError
+
         async def reload(self, settings: Any) -> None:
             raise AssertionError
 

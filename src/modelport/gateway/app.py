@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,15 +80,17 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the lifespan of the server."""
         if scope["type"] == "http":
-            pipeline = self._pipelines.get(scope["path"])
-            if pipeline is not None and scope["method"] == "POST":
-                await pipeline(scope, receive, send)
-            else:
-                await self._site(scope, receive, send)
+            await self.answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await run_lifespan(self, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+    def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one HTTP request."""
+        if scope["method"] == "POST" and (pipeline := self._pipelines.get(scope["path"])) is not None:
+            return pipeline(scope, receive, send)
+        return self._site(scope, receive, send)
 
     def recorded(self, record: RequestRecord) -> None:
         """Count a request that is over, and leave its line."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from modelport.gateway.turn_writes import TurnWrites
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from starlette.types import Receive, Scope, Send
 
     from modelport.gateway.settings import LimitSettings
 
@@ -20,6 +23,10 @@ SWEEP_SECONDS = 1.0
 """How often the ages are looked at, so how late a limit may strike."""
 POLITE_REFUSALS = 256
 """How many connections over the bound are told so; even more are cut off without a word."""
+
+
+Answer = Callable[["Scope", "Receive", "Send"], Awaitable[None]]
+"""Answers one HTTP request: an ASGI app, but for the lifespan."""
 
 
 class Aging(Protocol):
@@ -40,6 +47,7 @@ class Connections:
     __slots__ = (
         "_open",
         "_timer",
+        "answer",
         "body_timeout_seconds",
         "connected",
         "draining",
@@ -51,7 +59,9 @@ class Connections:
         "writes",
     )
 
-    def __init__(self, limits: LimitSettings) -> None:
+    def __init__(self, limits: LimitSettings, answer: Answer) -> None:
+        self.answer = answer
+        """Answers a request."""
         self.writes = TurnWrites()
         """The answers that are written at the end of the loop's turn."""
         self.draining = False

@@ -55,17 +55,17 @@ async def wait_for_requests(tasks: Collection[asyncio.Task[Any]], seconds: float
     """Wait until all requests are answered; cancel those that are not after `seconds`.
 
     Args:
-        tasks: One for each request; the server takes those that are done out of it.
+        tasks: One for each request.
         seconds: How long.
     """
     if tasks:
         logger.info("open requests: %d; waiting for them for up to %g seconds", len(tasks), seconds)
-    if await _until(lambda: not tasks, seconds):
+    if await _until(lambda: _all_done(tasks), seconds):
         return
     logger.warning("requests still open after %g seconds: %d; cancelling them", seconds, len(tasks))
     for task in tuple(tasks):
         task.cancel("the server ends")
-    if not await _until(lambda: not tasks, CANCEL_SECONDS):
+    if not await _until(lambda: _all_done(tasks), CANCEL_SECONDS):
         logger.error("requests that do not end: %d; leaving them behind", len(tasks))
 
 
@@ -112,7 +112,7 @@ async def _quiet(
     for _ in range(int(LONGEST_CALL_SECONDS / LOOK_SECONDS)):
         await asyncio.sleep(LOOK_SECONDS)
         before, events = events, count_events()
-        is_quiet = events == before and not tasks and not any(one.is_awaited() for one in connections)
+        is_quiet = events == before and _all_done(tasks) and not any(one.is_awaited() for one in connections)
         looks = looks + 1 if is_quiet else 0
         if looks * LOOK_SECONDS >= (LAST_CALL_SECONDS if connections else LAST_CALL_SECONDS / 5):
             return
@@ -143,6 +143,11 @@ def turn_away(listener: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def _all_done(tasks: Collection[asyncio.Task[Any]]) -> bool:
+    """Tell whether all requests are over; one that was cancelled before it began stays among the tasks."""
+    return not tasks or all(task.done() for task in tasks)
 
 
 async def _until(is_done: Callable[[], bool], seconds: float) -> bool:

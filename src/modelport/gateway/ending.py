@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelport.gateway.connections import Connections
 from modelport.gateway.refusals import BODY_TOO_SLOW, HEAD_TOO_SLOW, Refusal
@@ -17,6 +18,8 @@ from modelport.gateway.turn_writes import TurnWrites
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
+
+    from modelport.gateway.request_cycle import RequestCycle
 
 
 class Phase(enum.Enum):
@@ -35,6 +38,9 @@ class Phase(enum.Enum):
 class EndingProtocol(HttpToolsProtocol):
     """Is one connection as far as its end goes; what is read, and answered, is its subclass's."""
 
+    parser: Any
+    """The parser of what comes, whose callbacks this is; None when the connection is lost."""
+
     def __init__(
         self,
         config: Config,
@@ -46,13 +52,19 @@ class EndingProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._shared = shared
+        self.writes = shared.writes
+        """What is written at the end of the loop's turn."""
         self._phase = Phase.BETWEEN
         self._since = 0.0
         """When a sweep first saw this phase; 0 while none has. So no request asks what time it is."""
         self._ignoring = False
         """Whether what the client sends is thrown away."""
-        self._running: RequestResponseCycle | None = None
-        """The request that is being answered, or was last; `cycle` is the newest one read."""
+        self._running: RequestCycle | None = None
+        """The request that is being answered, or was last."""
+        self._newest: RequestCycle | None = None
+        """The request that is being read, or was last."""
+        self._ahead: deque[RequestCycle] = deque()
+        """Requests that wait for the answer before theirs."""
 
     def make_last(self) -> None:
         """Let the answer that is being given be the connection's last, unless its head has said otherwise.
@@ -116,12 +128,11 @@ class EndingProtocol(HttpToolsProtocol):
         running = self._running
         self._ignoring = True
         if running is not None and not running.response_complete:
-            if running is not self.cycle or not running.more_body:
+            if running is not self._newest or not running.more_body:
                 self._end_after_answer()
                 return
             # What is wrong is the rest of its own body, for which its app may be waiting.
-            running.disconnected = True
-            running.message_event.set()
+            running.leave()
             if running.response_started:
                 self.transport.abort()
                 return
@@ -135,7 +146,7 @@ class EndingProtocol(HttpToolsProtocol):
     def _end_after_answer(self) -> None:
         """Read nothing any more, and end the connection with the answer that is being given."""
         self._ignoring = True
-        self.pipeline.clear()
+        self._ahead.clear()
         if self._is_answering() and self._running is not None:
             self._running.keep_alive = False
         else:
@@ -153,7 +164,7 @@ class EndingProtocol(HttpToolsProtocol):
         self._phase = Phase.LINGERING
         self._since = 0.0
         self._ignoring = True
-        self.pipeline.clear()
+        self._ahead.clear()
         self._shared.writes.flush()
         with suppress(OSError, RuntimeError):
             transport.write_eof()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from modelport.gateway.answer_writer import WHOLE_ANSWER
 from modelport.gateway.client_watch import ClientGoneError
 from modelport.gateway.errors import BodyTooLargeError, ErrorReply
 from modelport.gateway.keyring import ANYBODY, Key
+from modelport.gateway.request_cycle import EXTENSION, RequestCycle
 from modelport.wire.json_text import encode_json
 from modelport.wire.random_ids import random_hex
 from modelport.wire.sse import event
@@ -52,6 +52,8 @@ class Exchange(msgspec.Struct):
     """The client's `x-request-id`, or one made here; every answer carries it."""
     answer_headers: Headers
     """What the answer's head carries besides its type and length, whatever the answer will be."""
+    cycle: RequestCycle | None = None
+    """The server's side of it, where the server is ours: most bodies and answers go this shorter way."""
     key: Key = ANYBODY
     """Whose request it is."""
     started: bool = False
@@ -94,6 +96,10 @@ class Exchange(msgspec.Struct):
         length = self.headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length[:20]) > max_bytes:
             raise _too_large(max_bytes)
+        if self.cycle is not None and (whole := self.cycle.whole_body()) is not None:
+            if len(whole) > max_bytes:
+                raise _too_large(max_bytes)
+            return whole
         message = await self.receive()
         if message["type"] != "http.request":
             raise ClientGoneError
@@ -117,6 +123,14 @@ class Exchange(msgspec.Struct):
         """Answer with a value as JSON."""
         await self.reply_raw(status, encode_json(body), _JSON, headers)
 
+    def reply_at_once(self, status: int, body: bytes) -> bool:
+        """Answer with JSON without a wait; tell whether that was possible, else `reply_raw` is to."""
+        if self.cycle is None:
+            return False
+        self.started = True
+        self.status = status
+        return self.cycle.answer(status, [_JSON, (b"content-length", b"%d" % len(body)), *self.answer_headers], body)
+
     async def reply_raw(
         self, status: int, body: bytes, content_type: tuple[bytes, bytes] = _JSON, headers: Headers | None = None
     ) -> None:
@@ -126,8 +140,7 @@ class Exchange(msgspec.Struct):
         head = [content_type, (b"content-length", b"%d" % len(body)), *self.answer_headers]
         if headers:
             head += headers
-        extensions = self.scope.get("extensions")
-        if extensions and (whole := extensions.get(WHOLE_ANSWER)) and whole(status, head, body):
+        if self.cycle is not None and self.cycle.answer(status, head, body):
             return
         await self.send({"type": "http.response.start", "status": status, "headers": head})
         await self.send({"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else body})
@@ -180,7 +193,9 @@ def exchange_of(scope: Scope, receive: Receive, send: Send) -> Exchange:
     given = headers.get(b"x-request-id")
     request_id = f"req_{random_hex()}" if given is None else _echoed(given)
     answer_headers = [(b"x-request-id", request_id.encode("latin-1"))]
-    return Exchange(scope, receive, send, headers, request_id, answer_headers)
+    extensions = scope.get("extensions")
+    cycle = extensions.get(EXTENSION) if extensions else None
+    return Exchange(scope, receive, send, headers, request_id, answer_headers, cycle)
 
 
 def _echoed(given: bytes) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 from typing_extensions import override
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
-from modelport.gateway.answer_writer import WHOLE_ANSWER, AnswerWriter
 from modelport.gateway.connections import POLITE_REFUSALS
 from modelport.gateway.ending import EndingProtocol, LingeringTransport, Phase
 from modelport.gateway.refusals import (
@@ -26,15 +28,17 @@ from modelport.gateway.refusals import (
     RefusedError,
     head_too_large,
 )
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from modelport.gateway.request_cycle import EXTENSION, CycleConnection, RequestCycle
 
 logger = logging.getLogger("modelport.gateway")
 
 MAX_PIPELINED = 8
 """How many requests one connection may send ahead of their answers."""
+KNOWN_URLS, LONG_URL_BYTES = 256, 1024
+"""How many URLs are remembered as parsed, and up to which length: clients ask for the same few."""
+
+_BETWEEN, _HEAD, _BODY = Phase.BETWEEN, Phase.HEAD, Phase.BODY
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class GatewayProtocol(EndingProtocol):
@@ -66,15 +70,17 @@ class GatewayProtocol(EndingProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        running = self._running
-        if running is not None and not running.response_complete:
-            running.disconnected = True
-            running.message_event.set()
-        self.pipeline.clear()
-        super().connection_lost(exc)
+        self.connections.discard(self)
+        self._ahead.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.leave()
+        if self.flow is not None:  # pyright: ignore[reportUnnecessaryComparison] - a refused connection has none
+            self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
         # These refer to each other; let go of, they need no garbage collector.
-        self._running = None
-        self.cycle = None  # type: ignore[assignment]
+        self.parser = None
+        self._running = self._newest = None
         if isinstance(self.transport, LingeringTransport):
             self.transport = self.transport.inner
 
@@ -92,11 +98,11 @@ class GatewayProtocol(EndingProtocol):
             cause = error.__context__
             self._refuse(cause.refusal if isinstance(cause, RefusedError) else MALFORMED)
         else:
-            if self._phase is Phase.HEAD:
+            if self._phase is _HEAD:
                 self._head_bytes += len(data)
                 if self._head_bytes > self._shared.max_header_bytes:
                     self._refuse(head_too_large(self._shared.max_header_bytes))
-            elif self._phase is Phase.BODY:
+            elif self._phase is _BODY:
                 # What the parser says nothing about it may be keeping: a line of trailers that does not end.
                 self._silent_bytes = 0 if self._heard else self._silent_bytes + len(data)
                 self._heard = False
@@ -105,19 +111,27 @@ class GatewayProtocol(EndingProtocol):
 
     @override
     def on_message_begin(self) -> None:
-        if len(self.pipeline) >= MAX_PIPELINED:
+        if len(self._ahead) >= MAX_PIPELINED:
             raise RefusedError(TOO_MANY_PIPELINED)
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         self._since = 0.0
         self._head_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is not Phase.BODY:
-            super().on_header(name, value)
+        if self._phase is _BODY:
+            self._take_trailer(name, value)
             return
-        # Trailers: nobody asks for them.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def _take_trailer(self, name: bytes, value: bytes) -> None:
+        """Pass over what comes after a body: nobody asks for it."""
         self._heard = True
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > self._shared.max_header_bytes:
@@ -128,14 +142,42 @@ class GatewayProtocol(EndingProtocol):
         most = self._shared.max_header_bytes
         if self._head_bytes + self._fed_bytes > most and self._size_of_head() > most:
             raise RefusedError(head_too_large(most))
-        super().on_headers_complete()
-        self._phase = Phase.BODY
+        parser, url = self.parser, self.url
+        http_version = parser.get_http_version()
+        path, raw_path, query = _target_of(url) if len(url) > LONG_URL_BYTES else _known_target_of(url)
+        before = self._newest
+        extensions: dict[str, RequestCycle] = {}
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": http_version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": parser.get_method().decode("ascii"),
+            "root_path": self.root_path,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "extensions": extensions,
+        }
+        self._newest = extensions[EXTENSION] = cycle = RequestCycle(
+            cast("CycleConnection", self),  # whose transport is a lingering one by now
+            scope,
+            keep_alive=http_version != "1.0" and parser.should_keep_alive(),
+            expects_continue=self.expect_100_continue,
+        )
+        self._phase = _BODY
         self._since = 0.0
         self._head_bytes = self._silent_bytes = 0
         self._heard = True
-        if self.pipeline:
-            # uvicorn stops reading here, and then does not see the client of the running request leave.
-            self.flow.resume_reading()
+        if before is None or before.response_complete:
+            self._start(cycle)
+        else:
+            # Reading goes on, else the client of the running request could not be seen leaving.
+            self._ahead.append(cycle)
 
     def on_chunk_header(self) -> None:
         """Take down that the beginning of a chunk was read."""
@@ -144,49 +186,48 @@ class GatewayProtocol(EndingProtocol):
     @override
     def on_body(self, body: bytes) -> None:
         self._heard = True
-        super().on_body(body)
+        cycle = self._newest
+        if cycle is not None and not cycle.response_complete and cycle.add_body(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     @override
     def on_message_complete(self) -> None:
-        self._phase = Phase.BETWEEN
+        self._phase = _BETWEEN
         self._since = 0.0
-        super().on_message_complete()
+        if self._newest is not None and not self._newest.response_complete:
+            self._newest.end_body()
 
     @override
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self._ahead:
+            self._start(self._ahead.popleft())
         else:
             self._since = 0.0
 
-    @override
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start(self, cycle: RequestCycle) -> None:
         self._running = cycle
         if self._shared.draining:
             cycle.keep_alive = False
-        task = self.loop.create_task(self._answer(cycle, app))
+        cycle.task = task = self.loop.create_task(self._answer(cycle))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
-    async def _answer(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    async def _answer(self, cycle: RequestCycle) -> None:
         """Let the app answer; whatever it does, the client gets a whole answer or sees the connection end."""
         refusal = BROKEN
-        writer = AnswerWriter(cycle, self._shared.writes)
-        cycle.scope["extensions"] = {WHOLE_ANSWER: writer.answer}  # type: ignore[dict-item,typeddict-unknown-key]
         try:
-            await app(cycle.scope, cycle.receive, writer.send)  # type: ignore[arg-type]
+            await self._shared.answer(cycle.scope, cycle.receive, cycle.send)
         except asyncio.CancelledError:
             refusal = STOPPED
         except BaseException as error:  # noqa: BLE001 - one request's failure must not end the server
             logger.error("the gateway failed to answer: %s", type(error).__name__)
         finally:
-            cycle.on_response = _nothing
-            # They refer to each other; let go of, they need no garbage collector.
-            cycle.scope["extensions"] = {}
+            self.tasks.discard(cycle.task)  # type: ignore[arg-type]
+            cycle.let_go()
         if cycle.response_complete or cycle.disconnected:
             return
         cycle.disconnected = True
@@ -198,5 +239,11 @@ class GatewayProtocol(EndingProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
 
-def _nothing() -> None:
-    """Do nothing: the answer has ended without its connection going on."""
+def _target_of(url: bytes) -> tuple[str, bytes, bytes]:
+    """Return the path that a URL asks for, as text and as it came, and its query."""
+    parsed = httptools.parse_url(url)
+    path = parsed.path.decode("ascii")
+    return unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
+
+_known_target_of = lru_cache(KNOWN_URLS)(_target_of)

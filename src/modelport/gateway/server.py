@@ -35,7 +35,11 @@ class Served(Protocol):
     """Set when the server is told to end: requests of models are refused with 503 from then on."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or follow the lifespan of the server."""
+        """Follow the lifespan of the server."""
+        ...
+
+    def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request."""
         ...
 
     async def reload(self, settings: GatewaySettings) -> None:
@@ -74,7 +78,7 @@ class Server(uvicorn.Server):
             reloader: What SIGHUP and changed files ask to read the config again.
             shares_port: Whether other processes accept from the same socket.
         """
-        self.shared = Connections(settings.server.limits)
+        self.shared = Connections(settings.server.limits, gateway.answer)
         super().__init__(
             uvicorn.Config(
                 gateway,  # type: ignore[arg-type]

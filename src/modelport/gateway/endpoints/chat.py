@@ -78,7 +78,8 @@ class ChatEndpoint:
         completion = encode_chat_completion(
             answers, completion_id=new_completion_id(), created=int(time.time()), model=request.model
         )
-        await exchange.reply_raw(200, completion)
+        if not exchange.reply_at_once(200, completion):
+            await exchange.reply_raw(200, completion)
 
 
 async def _choices(call: Call, n: int) -> list[Generation]:

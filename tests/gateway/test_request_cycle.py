@@ -1,0 +1,151 @@
+"""A request on the wire: its body in one piece or in parts, its answer with whatever status, never a forged header."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from modelport.gateway.draining import wait_for_requests
+from modelport.gateway.request_cycle import EXTENSION
+
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+LENGTH = (b"content-length", b"2")
+
+
+# 529 is what an overloaded upstream says, 499 and 599 are no standard's either.
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("status", [200, 418, 429, 499, 529, 599])
+async def test_every_status_of_a_model_reaches_its_client(run_server: Any, status: int, whole: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if whole:
+            assert scope["extensions"][EXTENSION].answer(status, [LENGTH], b"ok")
+            return
+        await send({"type": "http.response.start", "status": status, "headers": [LENGTH]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    reader, writer = await (await run_server(app)).connect()
+    for _ in range(2):  # the connection goes on
+        writer.write(GET)
+        assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_header_with_a_line_break_is_not_sent(run_server: Any, whole: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        headers = [LENGTH, (b"x-a", b"1\r\nx-forged: 1")]
+        if whole:
+            scope["extensions"][EXTENSION].answer(200, headers, b"ok")
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(GET)
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"forged" not in answer
+
+
+def post(body: bytes, *headers: bytes) -> bytes:
+    lines = [b"POST / HTTP/1.1", b"host: a", b"content-length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+async def test_a_body_that_is_there_is_taken_whole_and_only_once(run_server: Any) -> None:
+    taken: list[Any] = []
+    left = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        cycle = scope["extensions"][EXTENSION]
+        taken.append(cycle.whole_body())
+        taken.append((await receive())["type"])
+        left.set()
+
+    _, writer = await (await run_server(app)).connect()
+    writer.write(post(b"abc") + b"abc")
+    await writer.drain()
+    writer.close()
+    await left.wait()
+    assert taken == [b"abc", "http.disconnect"]
+
+
+async def test_a_body_that_is_still_coming_is_received_in_parts(run_server: Any) -> None:
+    whole: list[Any] = []
+    parts: list[bytes] = []
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        cycle = scope["extensions"][EXTENSION]
+        whole.append(cycle.whole_body())
+        more = True
+        while more:
+            message = await receive()
+            parts.append(message["body"])
+            began.set()
+            more = message["more_body"]
+        ended.set()
+        cycle.answer(200, [LENGTH], b"ok")
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(post(b"abcdef") + b"abc")
+    await began.wait()
+    writer.write(b"def")
+    await ended.wait()
+    assert whole == [None]
+    assert b"".join(parts) == b"abcdef"
+    assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_client_that_asks_first_is_told_to_send_its_body(run_server: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        cycle = scope["extensions"][EXTENSION]
+        assert cycle.whole_body() is None
+        assert (await receive())["body"] == b"abc"
+        cycle.answer(200, [LENGTH], b"ok")
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(post(b"abc", b"expect: 100-continue"))
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"abc")
+    assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_an_answer_before_its_body_is_asked_for_says_no_continue(run_server: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        cycle = scope["extensions"][EXTENSION]
+        cycle.answer(401, [LENGTH, (b"connection", b"close")], b"no")
+        assert (await receive())["type"] == "http.disconnect"
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(post(b"abc", b"expect: 100-continue"))
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"100 Continue" not in answer
+
+
+async def test_paths_with_escapes_are_read(run_server: Any) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["path"], scope["raw_path"], scope["query_string"]))
+        scope["extensions"][EXTENSION].answer(200, [LENGTH], b"ok")
+
+    reader, writer = await (await run_server(app)).connect()
+    long = b"/" + b"x" * 2000
+    for target in (b"/a%20b?c=%20d", b"/a%20b?c=%20d", long):
+        writer.write(b"GET %b HTTP/1.1\r\nhost: a\r\n\r\n" % target)
+        await reader.readuntil(b"ok")
+    assert seen == [("/a b", b"/a%20b", b"c=%20d")] * 2 + [(long.decode(), long, b"")]
+
+
+async def test_requests_cancelled_before_they_began_do_not_hold_up_the_end() -> None:
+    async def never() -> None:
+        raise AssertionError
+
+    task = asyncio.get_running_loop().create_task(never())
+    task.cancel()
+    await wait_for_requests({task}, 60)
+    assert task.cancelled()

@@ -32,11 +32,21 @@ def run_bare(model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope
 
     Raises as `answers.run_all` does.
     """
-    hook = type(model).__modelport_hooks__.bare_answer
-    if hook is None or not _is_alone(model, scope):
+    hook = bare_hook(model, scope)
+    if hook is None:
         return None
     manager = _manager(hook, kwargs)
-    value = hook.bind(model, argument, None, manager, kwargs)
+    return read_bare(hook, model, argument, hook.bind(model, argument, None, manager, kwargs), manager)
+
+
+def bare_hook(model: EngineModel, scope: Scope | None) -> Hook | None:
+    """Return the hook that may answer a sync caller with nothing around it; None when that takes more."""
+    hook = type(model).__modelport_hooks__.bare_answer
+    return hook if hook is not None and _is_alone(model, scope) else None
+
+
+def read_bare(hook: Hook, model: EngineModel, argument: Any, value: Any, manager: LLMRun = _UNHEARD) -> Generation:
+    """Return the answer that a bare hook's value is, of several the first. Raises as `answers.run_all` does."""
     if value.__class__ is list:
         return _choices(hook, model, argument, manager, value)[0]
     return _answer(hook, model, argument, manager, value)
@@ -50,10 +60,7 @@ async def arun_bare(
     if hook is None or not _is_alone(model, scope):
         return None
     manager = _async_manager(hook, kwargs)
-    value = await hook.bind(model, argument, None, manager, kwargs)
-    if value.__class__ is list:
-        return _choices(hook, model, argument, manager, value)[0]
-    return _answer(hook, model, argument, manager, value)
+    return read_bare(hook, model, argument, await hook.bind(model, argument, None, manager, kwargs), manager)
 
 
 async def abare_stream(call: Call, hook: Hook) -> AsyncGenerator[GenerationChunk, None]:

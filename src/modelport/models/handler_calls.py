@@ -157,8 +157,9 @@ def chat_arguments(
     optional_params: dict[str, Any],
     *,
     is_async: bool,
+    response: ChatCompletion | None = None,
 ) -> dict[str, Any]:
-    """Return the keywords of `completion`, `streaming` and their async twins."""
+    """Return the keywords of `completion`, `streaming` and their async twins; `response` is what is to be filled."""
     arguments: dict[str, Any] = {
         "model": request.model,
         "messages": _as_dicts(request.messages, messages),
@@ -176,7 +177,7 @@ def chat_arguments(
         "logger_fn": None,
     }
     if method.takes_response:
-        arguments["model_response"] = fresh_completion()
+        arguments["model_response"] = response or fresh_completion()
     if method.takes_logging:
         arguments["logging_obj"] = QuietLogging()
     return arguments

@@ -15,8 +15,9 @@ from modelport.engine.reading import shown
 from modelport.values.errors import HookError
 from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import AIMessage
-from modelport.values.usage import usage_from
+from modelport.values.usage import Usage, usage_from
 from modelport.wire.completion import ChatCompletion, Choice, CompletionUsage, ResponseMessage
+from modelport.wire.finish import FINISH_REASONS
 from modelport.wire.received import BadResponseError, field_of
 from modelport.wire.received_chunks import ReceivedChunks
 from modelport.wire.received_messages import generations_of
@@ -48,6 +49,15 @@ def answer_of(value: Any, label: str) -> Any:
 
 def _plain_answer(value: ChatCompletion) -> Generation | None:
     """Return the answer of a chat completion that is one choice of nothing but text, as most are; None of any other."""
+    text = plain_text(value)
+    if text is None:
+        return None
+    choice = value.choices[0]
+    return Generation(text, choice.finish_reason, usage_in(value), choice.logprobs)
+
+
+def plain_text(value: ChatCompletion) -> str | None:
+    """Return the text of a chat completion that is one choice of nothing but text; None of any other."""
     choices = value.choices
     if len(choices) != 1 or (choice := choices[0]).__class__ is not Choice:
         return None
@@ -57,11 +67,26 @@ def _plain_answer(value: ChatCompletion) -> Generation | None:
     _, content, refusal, reasoning, tool_calls, function_call = astuple(message)  # faster than one by one
     if content.__class__ is not str or refusal or reasoning or tool_calls or function_call:
         return None
+    return content
+
+
+def usage_in(value: ChatCompletion) -> Usage | None:
+    """Return the usage that a handler has given; None when it is as it was, for nobody counted."""
     usage: Any = value.usage
-    if usage.__class__ is CompletionUsage and not usage.total_tokens:
-        usage = None  # as it was given: nobody counted
-    known = None if usage is None else usage_from(usage)
-    return Generation(content, choice.finish_reason, known, choice.logprobs)
+    if usage is None or (usage.__class__ is CompletionUsage and not usage.total_tokens):
+        return None
+    return usage_from(usage)
+
+
+def filled_text(value: ChatCompletion) -> str | None:
+    """Return the text that was filled into a fresh completion; None when there is more to it than OpenAI's text."""
+    text = plain_text(value)
+    if text is None or value.system_fingerprint is not None or value.__dict__:
+        return None
+    choice = value.choices[0]
+    if choice.finish_reason not in FINISH_REASONS or choice.logprobs is not None or choice.index or choice.__dict__:
+        return None
+    return text
 
 
 def is_one_chunk(value: Any) -> bool:

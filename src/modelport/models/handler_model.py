@@ -9,17 +9,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from pydantic import Field
 from typing_extensions import override
 
+from modelport.engine.bare import bare_hook, read_bare
+from modelport.engine.reading import text_of_input
 from modelport.engine.state import ModelState
+from modelport.engine.tokens import counter_of, usage_of
 from modelport.models.chat import ChatModel
 from modelport.models.handler_bridge import is_async_value, loop_of_handler, wait_for_chunks, wait_for_value
-from modelport.models.handler_calls import NO_REQUEST, HandlerMethod, HandlerRequest, chat_arguments
-from modelport.models.handler_chunks import achunks_of, answer_of, chunks_of, whole_of
+from modelport.models.handler_calls import (
+    NO_REQUEST,
+    HandlerMethod,
+    HandlerRequest,
+    chat_arguments,
+    fresh_completion,
+)
+from modelport.models.handler_chunks import achunks_of, answer_of, chunks_of, filled_text, usage_in, whole_of
 from modelport.models.secrets import known_secrets, scrub
+from modelport.values.generations import Generation
 from modelport.values.messages import Message
 from modelport.values.prompt_values import messages_from
+from modelport.wire.completion import ChatCompletion, counts_of
 
 if TYPE_CHECKING:
     from modelport.models.handler_models import HandlerModels
+    from modelport.runs.scope import Scope
 
 
 class OfHandler:
@@ -86,6 +98,39 @@ class HandlerModel(OfHandler, ChatModel):
         arguments = chat_arguments(method, messages, request or NO_REQUEST, params, is_async=name[0] == "a")
         return method.call(self.handler, arguments), method.label
 
+    def fill(
+        self, messages: Sequence[Message], request: HandlerRequest, scope: Scope | None
+    ) -> ChatCompletion | Generation | None:
+        """Answer as a call with nothing around the handler's `completion` would; None when that takes more.
+
+        Most handlers fill the `model_response` that they are given and return it: then it is the answer itself, with
+        its usage, and needs not be made anew of what it says.
+
+        Args:
+            messages: What is asked.
+            request: What the caller says beside them; no parameters.
+            scope: What the call inherits.
+        """
+        hook = bare_hook(self, scope)
+        if hook is None:
+            return None
+        method = self.__modelport_methods__["completion"]
+        response = fresh_completion()
+        completion_id, created = response.id, response.created
+        arguments = chat_arguments(method, messages, request, {}, is_async=False, response=response)
+        value = method.call(self.handler, arguments)
+        if value is response and value.id is completion_id and (text := filled_text(value)) is not None:
+            usage = usage_of(usage_in(value), lambda: text_of_input(messages), text, counter_of(self))
+            value.object, value.created, value.usage = "chat.completion", created, counts_of(usage)
+            return value
+        return read_bare(hook, self, messages, self.read(value, method.label))
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return what `completion` returned as the engine reads it, awaited when it is to be."""
+        if is_async_value(value):
+            value = wait_for_value(self.handler, value)
+        return answer_of(value, label)
+
 
 def _call(
     self: HandlerModel,
@@ -94,10 +139,7 @@ def _call(
     request: HandlerRequest | None = None,
     **kwargs: Any,
 ) -> Any:
-    value, label = self.called("completion", messages, stop, request, kwargs)
-    if is_async_value(value):
-        value = wait_for_value(self.handler, value)
-    return answer_of(value, label)
+    return self.read(*self.called("completion", messages, stop, request, kwargs))
 
 
 async def _acall(

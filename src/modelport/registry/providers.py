@@ -136,7 +136,7 @@ def resolve(
 
 def _look_for(name: str) -> Provider | None:
     try:
-        found = find_provider(name)
+        found = _offered(name)
         return None if found is None else provider_of_found(found)
     except (InputError, LoadError):
         raise
@@ -152,9 +152,11 @@ def find_provider(name: str) -> Any | None:
     Raises:
         LoadError: The package that offers it cannot be loaded.
     """
-    registered = _registered.get(name)
-    if registered is not None:
-        return registered
+    return _registered.get(name) or _offered(name)
+
+
+def _offered(name: str) -> Any | None:
+    """Return what a name stands for that nobody registered."""
     for find in sources():
         found = find(name)
         if found is not None:

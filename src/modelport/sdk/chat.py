@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from modelport.engine.answers import arun, run
 from modelport.engine.bare import arun_bare, run_bare
 from modelport.engine.choices import arun_choices, run_choices
+from modelport.models.handler_calls import HandlerRequest
 from modelport.registry.providers import resolve
 from modelport.sdk.calling import given_only
 from modelport.sdk.failures import sdk_error
@@ -127,7 +128,10 @@ def answer(request: ChatRequest) -> ChatCompletion:
     """Return the answer to a request."""
     try:
         # Most callers give nothing else: then the hook alone may be enough.
-        bare = None if request.given else run_bare(request.model, request.argument, request.kwargs, request.scope)
+        bare: Any = None if request.given else _bare(request)
+        if bare.__class__ is ChatCompletion:
+            bare.model = request.name
+            return bare
         if bare is not None:
             answers = [bare]
         elif request.n == 1:
@@ -140,6 +144,14 @@ def answer(request: ChatRequest) -> ChatCompletion:
             raise
         raise failure from error
     return _completion(request, answers)
+
+
+def _bare(request: ChatRequest) -> Any:
+    """Return what the hook alone answers: a generation, a handler's own completion, or None when it takes more."""
+    asked = request.kwargs.get("request")
+    if asked.__class__ is HandlerRequest and "completion" in request.model.__modelport_methods__:
+        return request.model.fill(request.argument, asked, request.scope)
+    return run_bare(request.model, request.argument, request.kwargs, request.scope)
 
 
 async def aanswer(request: ChatRequest) -> ChatCompletion:

@@ -131,11 +131,17 @@ def completion_of_text(
         model: The name that the client asked for.
         finish_reason: Why it ended, in OpenAI's words.
     """
-    counts = replace(
+    choice = replace(_CHOICE, message=replace(_MESSAGE, content=text), finish_reason=finish_reason)
+    return replace(
+        _COMPLETION, id=completion_id, created=created, model=model, choices=[choice], usage=counts_of(usage)
+    )
+
+
+def counts_of(usage: Usage) -> CompletionUsage:
+    """Return usage as plain counts, the fast way."""
+    return replace(
         _USAGE,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
     )
-    choice = replace(_CHOICE, message=replace(_MESSAGE, content=text), finish_reason=finish_reason)
-    return replace(_COMPLETION, id=completion_id, created=created, model=model, choices=[choice], usage=counts)

@@ -35,17 +35,15 @@ def providers_in(entries: Any) -> list[str]:
 
 def _handler_in(entries: Any, provider: str) -> Any | None:
     found = None
-    entries = entries if entries.__class__ is list else _checked(entries)
-    for place, entry in enumerate(entries):
+    for entry in entries if entries.__class__ is list else _checked(entries):
         # The whole map is read at every call, for nobody tells when it changes: entries as most are take the short way.
-        if (
-            entry.__class__ is not dict
-            or (name := entry.get("provider")).__class__ is not str
-            or not name
-            or (handler := entry.get("custom_handler")) is None
-            or isinstance(handler, str)
-        ):
-            name, handler = _read(entry, place)
+        if entry.__class__ is dict:
+            name, handler = entry.get("provider"), entry.get("custom_handler")
+            if name.__class__ is str and name and handler is not None and handler.__class__ is not str:
+                if name == provider:
+                    found = handler
+                continue
+        name, handler = _read(entry, entries.index(entry))
         if name == provider:
             found = handler
     return found

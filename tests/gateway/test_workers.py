@@ -18,6 +18,7 @@ from modelport.gateway import workers
 from modelport.gateway.launch import listen
 from modelport.gateway.options import ServeOptions
 from modelport.gateway.worker import Assignment
+from modelport.gateway.worker_process import WorkerProcess
 from modelport.gateway.workers import Workers
 
 MODELS = """
@@ -176,6 +177,28 @@ def test_it_gives_up_when_workers_die_at_once(folder: Path, monkeypatch: Any, ca
         "worker 0 ended (exit status 3); another one starts in 0.02 s",
         "worker 0 ended (exit status 3); giving up, as workers die at once",
     ]
+
+
+def test_a_replacement_serves_what_the_others_have_taken_over_since(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(workers, "FIRST_PAUSE_SECONDS", 0.0)
+    given: list[list[str]] = []
+    ran = WorkerProcess.start
+
+    def start(self: WorkerProcess, assignment: Assignment, listener: Any) -> None:
+        given.append(list(assignment.settings.models))
+        if len(given) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        ran(self, assignment, listener)
+        if len(given) == 1:
+            (folder / "config.yaml").write_text(CONFIG.replace("waiting:", "other:"))
+            self.tell(signal.SIGKILL)
+
+    monkeypatch.setattr(WorkerProcess, "start", start)
+    options = ServeOptions(config=folder / "config.yaml")
+    with listen("127.0.0.1", 0) as listener:
+        assert Workers(options, options.settings(), listener, lambda _: None, watch=True).run() == 0
+    assert given == [["pid", "waiting"], ["pid", "waiting"], ["pid", "other"]]
 
 
 def test_what_a_worker_is_given_does_not_show_keys() -> None:

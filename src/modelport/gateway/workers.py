@@ -196,6 +196,9 @@ class Workers:
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** max(0, self._young_deaths - 1))
         logger.error("worker %d ended (%s); another one starts in %g s", worker.number, how, pause)
         worker.due = time.monotonic() + pause
+        if self._watch:
+            # The others have taken over what has changed since.
+            self._reread_wanted = True
 
     def _close_port_when_drained(self) -> None:
         """Let the workers close the port once none of them has a request."""

@@ -15,6 +15,15 @@ T = TypeVar("T")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _PLACE = re.compile(r"^(?P<rule>.*?)(?:, got `[^`]*`)?(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")
+_EXPECTED = re.compile(r"Expected (?P<kinds>\w+(?: \| \w+)*)(?P<bound>.*)", re.DOTALL)
+_KINDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
 _NO_SUCH_VALUE = "Invalid enum value"
 SHOWN_CHARACTERS = 80
 """How much of a refused value a message shows."""
@@ -50,9 +59,19 @@ def _input_error(text: str, body: dict[str, Any]) -> InputError:
     rule = found["rule"].replace("`", "") if found else text
     if rule.startswith(_NO_SUCH_VALUE):
         rule = _NO_SUCH_VALUE  # msgspec repeats the whole value, however long it is
-    rule = rule[:1].lower() + rule[1:]
     param = path.removesuffix("[...]") or None
-    return InputError(f"{param!r}: {rule}, got {shown(_value_at(body, path))}", param=param)
+    return InputError(f"{param!r} {_in_words(rule)}, got {shown(_value_at(body, path))}", param=param)
+
+
+def _in_words(rule: str) -> str:
+    """Return a rule of msgspec's in JSON's words: "must be a number <= 2" of "Expected float <= 2.0"."""
+    found = _EXPECTED.fullmatch(rule)
+    if found is None:
+        return f"is wrong: {rule[:1].lower()}{rule[1:]}"
+    names = found["kinds"].split(" | ")
+    kinds = [_KINDS.get(name, name) for name in names if name != "int" or "float" not in names]
+    words = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)
+    return f"must be {words}{found['bound'].removesuffix('.0')}"
 
 
 def shown(value: Any) -> str:

@@ -190,7 +190,11 @@ def test_a_sync_method_may_return_a_coroutine() -> None:
     assert modelport.embedding("h/x", "a").data[0].embedding == [1.0]
 
 
-@pytest.mark.parametrize("value", [None, 3, {"no": "choices"}, {"choices": []}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, {"no": "choices"}, {"choices": []}, object()],
+    ids=lambda one: "object" if type(one) is object else repr(one),
+)
 def test_what_is_no_answer_is_an_error_that_names_the_method(value: Any) -> None:
     class Handler(CustomLLM):
         def completion(self, **kwargs):

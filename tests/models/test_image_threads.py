@@ -39,7 +39,7 @@ class TestThreadsAndDeadlines:
 
         args = (b"x", "hat") if way in EDIT_WAYS else ("cat",)
         with pytest.raises(ModelTimeoutError):
-            await ask(Slow(), way, *args, config={"timeout": 0.02})
+            await ask(Slow(), way, *args, config={"timeout": 0.2})
         assert await asyncio.to_thread(told.wait, SOON)
 
     async def test_all_hook_calls_share_one_deadline(self) -> None:

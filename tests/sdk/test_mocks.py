@@ -128,7 +128,11 @@ def test_a_mocked_timeout_is_a_timeout(way: str, ask: Any) -> None:
         ask(way, "gpt-4o", mock_timeout=True, timeout=0.01)
 
 
-@pytest.mark.parametrize("form", [3, {"no": "choices"}, {"choices": []}, object(), ["a"]], ids=str)
+@pytest.mark.parametrize(
+    "form",
+    [3, {"no": "choices"}, {"choices": []}, object(), ["a"]],
+    ids=lambda one: "object" if type(one) is object else str(one),
+)
 def test_another_form_is_the_callers_error(form: Any) -> None:
     with pytest.raises(modelport.ModelportError, match="mock_response") as failure:
         modelport.completion("gpt-4o", mock_response=form)

@@ -9,6 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 CONFIG ?= $(shell [ -f $(VENV)/.weights ] && echo examples/config.yaml || echo examples/echo.yaml)
 PORT ?= 4000
+# The tests of one file stay in one process: they share what they have started.
+PARALLEL := -n auto --maxprocesses 8 --dist loadfile
 
 # $(call install,WHAT): uv where it is present and reaches the packages, else pip.
 PINS := constraints.txt
@@ -30,8 +32,8 @@ demo: $(VENV)/.gateway weights  ## Start the gateway and call two models, one of
 serve: $(VENV)/.gateway weights  ## Serve the example models on http://127.0.0.1:4000/v1 until Ctrl-C
 	@exec $(BIN)/modelport serve --config $(CONFIG) --port $(PORT)
 
-test: $(VENV)/.dev weights clients  ## Run the tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev weights clients  ## Run the tests, on all cores
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-clients: $(VENV)/.dev $(VENV)/.clients $(VENV)/.clients-node  ## Run the tests of other clients: Node, LangChain, LiteLLM
 	@$(BIN)/python -m pytest -m clients tests/gateway/clients
@@ -44,7 +46,7 @@ check: $(VENV)/.dev weights  ## Lint, floors, types, tests with branch coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest --cov=modelport.engine --cov=modelport.runs --cov=modelport.runnables \
+	$(BIN)/python -m pytest $(PARALLEL) --cov=modelport.engine --cov=modelport.runs --cov=modelport.runnables \
 		--cov-branch --cov-report=term --cov-fail-under=95
 
 bench: $(VENV)/.dev  ## Measure the overhead per call, token and event

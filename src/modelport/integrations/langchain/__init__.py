@@ -1,0 +1,1 @@
+"""Genuine LangChain objects of our models, and models of LangChain's objects; needs the extra `langchain`."""

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from langchain_core import messages as lc
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.messages.tool import ToolCall as LangChainToolCall
+from langchain_core.messages.tool import ToolCallChunk
 
 from modelport.integrations.langchain.content import answer_of, parts_of
 from modelport.values.errors import InputError

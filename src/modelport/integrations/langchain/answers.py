@@ -56,6 +56,7 @@ def _text_generation(answer: Generation) -> outputs.Generation:
 def _chat_generation(answer: Generation, model_name: str) -> outputs.ChatGeneration:
     if isinstance(answer, ChatGeneration):
         message = answer_to_langchain(answer.message)
+        message.response_metadata["model_name"] = model_name  # a call may ask for another one than the model's
     else:
         message = answer_to_langchain(_message_of(answer, model_name))
     return outputs.ChatGeneration(message=message, generation_info={"finish_reason": answer.finish_reason})

@@ -117,6 +117,11 @@ class Asked:
             return
         self.scope = (self.scope or Scope()).with_handlers([TokenRelay(manager, to_langchain)])
 
+    def model_name(self, model: Any) -> str:
+        """Return the name that results carry: of a keyword `model`, which a hook takes for another one, that."""
+        named = self.kwargs.get("model")
+        return named if isinstance(named, str) else model.get_model_name()
+
     def call(self, model: Any, argument: Any, *, wants_messages: bool = False) -> Call:
         """Return the engine's call for one prompt."""
         call = Call(

@@ -17,7 +17,6 @@ from typing_extensions import override
 from modelport.engine.answers import arun, run
 from modelport.engine.call import Call
 from modelport.engine.choices import arun_choices, run_choices
-from modelport.engine.hooks import Hook
 from modelport.engine.streams import astream, stream
 from modelport.integrations.langchain.answers import chat_chunk, chat_result, last_chat_chunk
 from modelport.integrations.langchain.batches import BatchingFace
@@ -35,9 +34,6 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
 
     modelport_model: Any
     """The model that answers."""
-
-    def _asked(self, hook: Hook | None, stop: list[str] | None, kwargs: dict[str, Any]) -> Asked:
-        return Asked(self, hook, stop, kwargs)
 
     def _call_of(self, asked: Asked, messages: Sequence[BaseMessage]) -> Call:
         model = self.modelport_model
@@ -60,13 +56,13 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
     ) -> ChatResult:
         model = self.modelport_model
         hook = model.__modelport_hooks__.answer
-        asked = self._asked(hook, stop, kwargs)
+        asked = Asked(self, hook, stop, kwargs)
         asked.relay(run_manager, hook, chat_chunk)
         call = self._call_of(asked, messages)
         if asked.n == 1:
             place = self._place()
-            return chat_result([run(call) if place is None else place.answer(call)], model.get_model_name())
-        return chat_result(_choices(run_choices([call], asked.n)), model.get_model_name())
+            return chat_result([run(call) if place is None else place.answer(call)], asked.model_name(model))
+        return chat_result(_choices(run_choices([call], asked.n)), asked.model_name(model))
 
     @override
     async def _agenerate(
@@ -78,14 +74,14 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
     ) -> ChatResult:
         model = self.modelport_model
         hook = model.__modelport_hooks__.async_answer
-        asked = self._asked(hook, stop, kwargs)
+        asked = Asked(self, hook, stop, kwargs)
         asked.relay(run_manager, hook, chat_chunk)
         call = self._call_of(asked, messages)
         if asked.n == 1:
             place = self._place()
             answer = await arun(call) if place is None else await place.aanswer(call)
-            return chat_result([answer], model.get_model_name())
-        return chat_result(_choices(await arun_choices([call], asked.n)), model.get_model_name())
+            return chat_result([answer], asked.model_name(model))
+        return chat_result(_choices(await arun_choices([call], asked.n)), asked.model_name(model))
 
     @override
     def _stream(
@@ -98,10 +94,10 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
         model = self.modelport_model
         if (place := self._place()) is not None:
             place.leave()
-        call = self._call_of(self._asked(model.__modelport_hooks__.stream, stop, kwargs), messages)
-        with closing(stream(call)) as source:
+        asked = Asked(self, model.__modelport_hooks__.stream, stop, kwargs)
+        with closing(stream(self._call_of(asked, messages))) as source:
             for piece in source:
-                yield last_chat_chunk(piece, model.get_model_name()) if _ends(piece) else chat_chunk(piece)
+                yield last_chat_chunk(piece, asked.model_name(model)) if _ends(piece) else chat_chunk(piece)
 
     @override
     def _astream(
@@ -112,8 +108,8 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         model = self.modelport_model
-        call = self._call_of(self._asked(model.__modelport_hooks__.astream, stop, kwargs), messages)
-        return self._opened(_achat_chunks(call, self._place()))
+        asked = Asked(self, model.__modelport_hooks__.astream, stop, kwargs)
+        return self._opened(_achat_chunks(self._call_of(asked, messages), asked, self._place()))
 
     @override
     def bind_tools(
@@ -183,12 +179,12 @@ def _ends(piece: GenerationChunk) -> bool:
     return piece.usage is not None and not piece.text and not piece.tool_calls
 
 
-async def _achat_chunks(call: Call, place: Place | None) -> AsyncIterator[ChatGenerationChunk]:
+async def _achat_chunks(call: Call, asked: Asked, place: Place | None) -> AsyncIterator[ChatGenerationChunk]:
     if place is not None:
         await place.aleave()
     async with aclosing(astream(call)) as source:
         async for piece in source:
-            yield last_chat_chunk(piece, call.model.get_model_name()) if _ends(piece) else chat_chunk(piece)
+            yield last_chat_chunk(piece, asked.model_name(call.model)) if _ends(piece) else chat_chunk(piece)
 
 
 def _choices(outcomes: Sequence[Any]) -> list[Generation]:

@@ -144,10 +144,10 @@ class TextFace(BatchingFace, ModelFace, LLM):
                 call = asked.call(model, self._argument(prompts[0]))
                 place = self._place()
                 answer = run(call) if place is None else place.answer(call)
-                return text_result([[answer]], model.get_model_name())
+                return text_result([[answer]], asked.model_name(model))
         calls = [asked.call(model, self._argument(prompt)) for prompt in prompts]
         outcomes: Sequence[Any] = run_many(calls) if asked.n == 1 else run_choices(calls, asked.n)
-        return text_result(_listed(outcomes, asked.n), model.get_model_name())
+        return text_result(_listed(outcomes, asked.n), asked.model_name(model))
 
     @override
     async def _agenerate(
@@ -166,10 +166,10 @@ class TextFace(BatchingFace, ModelFace, LLM):
                 call = asked.call(model, self._argument(prompts[0]))
                 place = self._place()
                 answer = await arun(call) if place is None else await place.aanswer(call)
-                return text_result([[answer]], model.get_model_name())
+                return text_result([[answer]], asked.model_name(model))
         calls = [asked.call(model, self._argument(prompt)) for prompt in prompts]
         outcomes: Sequence[Any] = await (arun_many(calls) if asked.n == 1 else arun_choices(calls, asked.n))
-        return text_result(_listed(outcomes, asked.n), model.get_model_name())
+        return text_result(_listed(outcomes, asked.n), asked.model_name(model))
 
     @override
     def _stream(

@@ -21,7 +21,7 @@ install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test test-clients test-torchserve check bench bench-sdk bench-gateway weights clients
+.PHONY: help demo serve test test-clients test-langchain test-torchserve check bench bench-sdk bench-gateway weights clients
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ test: $(VENV)/.dev weights clients  ## Run the tests, on all cores
 
 test-clients: $(VENV)/.dev $(VENV)/.clients $(VENV)/.clients-node  ## Run the tests of other clients: Node, LangChain, LiteLLM
 	@$(BIN)/python -m pytest -m clients tests/gateway/clients
+
+test-langchain: $(VENV)/.dev $(VENV)/.langchain  ## Run the tests of LangChain on its next version, which pip refuses
+	@PYTHONPATH=$(VENV)/langchain $(BIN)/python -m pytest tests/integrations/langchain
 
 test-torchserve: $(VENV)/.dev $(VENV)/.torchserve  ## Run the tests of the http provider over a real torch-serve
 	@$(BIN)/python -m pytest tests/providers/test_torchserve.py
@@ -95,6 +98,12 @@ $(VENV)/.clients: tests/gateway/clients/constraints.txt | $(VENV)/.made
 	@echo "Installing langchain-openai and litellm into $(VENV)/clients ..."
 	@$(VENV)/bin/python -m venv --clear $(VENV)/clients
 	@$(call install,langchain-openai litellm mcp)
+	@touch $@
+
+# It asks for a newer certifi than there is, and works with the one that is there.
+$(VENV)/.langchain: | $(VENV)/.dev
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/langchain langchain-core==1.8.2
 	@touch $@
 
 $(VENV)/.clients-node: tests/gateway/clients/node/package.json | $(VENV)/.made

@@ -115,14 +115,13 @@ class Direct:
         model: str = "whole-1"
 
         def _generate(self, messages: list[lc.BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
             message = lc.AIMessage(
                 content="hi",
                 usage_metadata={"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
                 response_metadata={"finish_reason": "stop", "model_name": "whole-1"},
             )
             generation = ChatGeneration(message=message, generation_info={"finish_reason": "stop"})
-            return ChatResult(generations=[generation], llm_output={"token_usage": usage, "model_name": "whole-1"})
+            return ChatResult(generations=[generation])
 
         @property
         def _llm_type(self) -> str:

@@ -27,21 +27,15 @@ _USAGE_NAMES = ("usage", "token_usage", "usage_metadata")
 def text_result(answers: Sequence[Sequence[Generation]], model_name: str) -> outputs.LLMResult:
     """Return the choices of many prompts as a text model's result."""
     generations: list[list[Any]] = [[_text_generation(one) for one in choices] for choices in answers]
-    return outputs.LLMResult(generations=generations, llm_output=_llm_output(answers, model_name))
+    usages = [one.usage for choices in answers for one in choices if one.usage is not None]
+    total = usages[0] if len(usages) == 1 else sum(usages, Usage())
+    output = {"token_usage": total.to_token_usage(), "model_name": model_name}
+    return outputs.LLMResult(generations=generations, llm_output=output)
 
 
 def chat_result(answers: Sequence[Generation], model_name: str) -> outputs.ChatResult:
     """Return the choices of one chat as a chat model's result."""
-    return outputs.ChatResult(
-        generations=[_chat_generation(one, model_name) for one in answers],
-        llm_output=_llm_output([answers], model_name),
-    )
-
-
-def _llm_output(answers: Sequence[Sequence[Generation]], model_name: str) -> dict[str, Any]:
-    usages = [one.usage for choices in answers for one in choices if one.usage is not None]
-    total = usages[0] if len(usages) == 1 else sum(usages, Usage())
-    return {"token_usage": total.to_token_usage(), "model_name": model_name}
+    return outputs.ChatResult(generations=[_chat_generation(one, model_name) for one in answers])
 
 
 def _text_generation(answer: Generation) -> outputs.Generation:
@@ -54,17 +48,22 @@ def _text_generation(answer: Generation) -> outputs.Generation:
 
 
 def _chat_generation(answer: Generation, model_name: str) -> outputs.ChatGeneration:
+    usage = answer.usage or Usage()
     if isinstance(answer, ChatGeneration):
         message = answer_to_langchain(answer.message)
         message.response_metadata["model_name"] = model_name  # a call may ask for another one than the model's
+    elif answer.tool_calls:
+        message = answer_to_langchain(_message_of(answer, usage, model_name))
     else:
-        message = answer_to_langchain(_message_of(answer, model_name))
+        message = lc.AIMessage(content=answer.text)
+        # What is known to be right is set: checking it again would take longer than all that is done here.
+        message.usage_metadata = usage_to_langchain(usage)
+        message.response_metadata = facts_of(answer.finish_reason or "stop", usage, model_name, answer.logprobs)
     return outputs.ChatGeneration(message=message, generation_info={"finish_reason": answer.finish_reason})
 
 
-def _message_of(answer: Generation, model_name: str) -> AIMessage:
-    """Return the message of an answer that came as a text."""
-    usage = answer.usage or Usage()
+def _message_of(answer: Generation, usage: Usage, model_name: str) -> AIMessage:
+    """Return the message of an answer that came as a text with tool calls."""
     calls = answer.tool_calls or []
     fragments = [call for call in calls if not isinstance(call.get("args"), dict)]
     whole = [call for call in calls if isinstance(call.get("args"), dict)]
@@ -94,9 +93,6 @@ class TextPieces:
     def chunk(self, piece: GenerationChunk) -> outputs.GenerationChunk | None:
         """Return the chunk of the next piece; None for an end that says nothing new."""
         text = piece.text
-        if text and piece.finish_reason is piece.usage is piece.generation_info is piece.logprobs is None:
-            self.started = True
-            return outputs.GenerationChunk(text=text)
         if not (text or piece.tool_calls):
             return self._end(piece)
         info = dict(piece.generation_info or {})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -18,12 +19,19 @@ from modelport.runs.listeners import Pending
 from modelport.runs.run import Run
 from modelport.runs.scope import SCOPE, Scope, scope_of
 
+F = TypeVar("F", bound=Callable[..., Any])
 RunManager = CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun
 ToLangChain = Callable[[Any], Any]
 """Makes LangChain's chunk of one of ours."""
 
 _LANGCHAINS_OWN = ("stream", "output_version", "ls_structured_output_format", "run_manager")
 """Keywords with which LangChain's classes steer themselves: a hook gets them only when it names them."""
+
+
+def with_signature(function: F) -> F:
+    """Keep a function's signature with it: LangChain asks for that of `_generate` at every call."""
+    cast("Any", function).__signature__ = inspect.signature(function)
+    return function
 
 
 class TokenRelay:

@@ -20,7 +20,7 @@ from modelport.engine.choices import arun_choices, run_choices
 from modelport.engine.streams import astream, stream
 from modelport.integrations.langchain.answers import chat_chunk, chat_result, last_chat_chunk
 from modelport.integrations.langchain.batches import BatchingFace
-from modelport.integrations.langchain.calls import Asked
+from modelport.integrations.langchain.calls import Asked, with_signature
 from modelport.integrations.langchain.faces import ModelFace
 from modelport.integrations.langchain.gathering import Place
 from modelport.integrations.langchain.messages import messages_from_langchain
@@ -47,6 +47,7 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
         return f"{super()._get_llm_string(stop=stop, **kwargs)}---{sorted(self._difference(kwargs).items())}"
 
     @override
+    @with_signature
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -65,6 +66,7 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
         return chat_result(_choices(run_choices([call], asked.n)), asked.model_name(model))
 
     @override
+    @with_signature
     async def _agenerate(
         self,
         messages: list[BaseMessage],

@@ -15,6 +15,12 @@ from modelport.models.base import AuthoredModel
 
 HELD = "modelport_model"
 """The field that holds the model; it is in no dump and no print."""
+_PLAIN = frozenset({type(None), bool, int, float, str})
+_TRACED = frozenset({"model", "temperature", "max_tokens"})
+"""Keywords of a call that LangChain's traces tell."""
+_LS_PARAMS = "_modelport_ls_params"
+_KEPT = ("_serialized", _LS_PARAMS)
+"""What is kept of the fields, and stale when one changes."""
 
 
 class ModelFace:
@@ -50,6 +56,8 @@ class ModelFace:
         self.__dict__.update(values)  # the model's own values, which its class checked; LangChain's copies are not them
 
     def __setattr__(self, name: str, value: Any) -> None:
+        for kept in _KEPT:
+            self.__dict__.pop(kept, None)
         if name not in type(self).__modelport_mirrored__:
             super().__setattr__(name, value)
             return
@@ -58,7 +66,6 @@ class ModelFace:
         fields = cast("set[str]", getattr(self, "__pydantic_fields_set__"))  # noqa: B009 - pydantic's, for all classes
         fields.add(name)
         self.__dict__.update({one: model.__dict__[one] for one in type(self).__modelport_mirrored__})
-        self.__dict__.pop("_serialized", None)  # LangChain keeps what it tells callbacks of this object
 
     @property
     def _model(self) -> AuthoredModel:
@@ -69,7 +76,8 @@ class ModelFace:
         own = {name: value for name, value in (update or {}).items() if name in type(self).__modelport_mirrored__}
         others = {name: value for name, value in (update or {}).items() if name not in own}
         copy = cast("Self", cast("Any", super()).model_copy(update=others, deep=deep))
-        copy.__dict__.pop("_serialized", None)
+        for kept in _KEPT:
+            copy.__dict__.pop(kept, None)
         for name, value in own.items():
             setattr(copy, name, value)
         return copy
@@ -80,7 +88,7 @@ class ModelFace:
 
         cls = type(self)
         state = cast("Any", self).__getstate__()
-        state["__dict__"] = {name: value for name, value in state["__dict__"].items() if name != "_serialized"}
+        state["__dict__"] = {name: value for name, value in state["__dict__"].items() if name not in _KEPT}
         return empty_face, (cls.__modelport_class__, cls.__modelport_as_chat__), state
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
@@ -93,7 +101,18 @@ class ModelFace:
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         model = self._model
-        return model.scrub(dict(model.identity()))
+        params = dict(model.identity())
+        # LangChain asks for them at every call, and most models have no field that could hold a secret.
+        return params if _PLAIN.issuperset(map(type, model.__dict__.values())) else model.scrub(params)
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
+        theirs: Any = getattr(super(), "_get_ls_params")  # noqa: B009 - LangChain's, of all its models
+        if not _TRACED.isdisjoint(kwargs):
+            return theirs(stop=stop, **kwargs)
+        known = self.__dict__.get(_LS_PARAMS)
+        if known is None:  # LangChain looks for attributes that are not there, which takes pydantic long
+            known = self.__dict__[_LS_PARAMS] = theirs()
+        return {**known, "ls_stop": stop} if stop else dict(known)
 
     def _difference(self, kwargs: Mapping[str, Any]) -> dict[str, str]:
         """Return what tells answers apart that LangChain's cache would take for the same: fields and keywords."""

@@ -22,7 +22,7 @@ from modelport.engine.choices import arun_choices, run_choices
 from modelport.engine.streams import astream, stream
 from modelport.integrations.langchain.answers import TextPieces, relayed_text, text_result
 from modelport.integrations.langchain.batches import BatchingFace
-from modelport.integrations.langchain.calls import Asked
+from modelport.integrations.langchain.calls import Asked, with_signature
 from modelport.integrations.langchain.faces import ModelFace
 from modelport.integrations.langchain.messages import messages_from_langchain
 from modelport.integrations.langchain.structured import structured_text
@@ -127,6 +127,7 @@ class TextFace(BatchingFace, ModelFace, LLM):
         return (await self._agenerate([prompt], stop, run_manager, **kwargs)).generations[0][0].text
 
     @override
+    @with_signature
     def _generate(
         self,
         prompts: list[str],
@@ -150,6 +151,7 @@ class TextFace(BatchingFace, ModelFace, LLM):
         return text_result(_listed(outcomes, asked.n), asked.model_name(model))
 
     @override
+    @with_signature
     async def _agenerate(
         self,
         prompts: list[str],
@@ -183,9 +185,15 @@ class TextFace(BatchingFace, ModelFace, LLM):
         call = Asked(self, model.__modelport_hooks__.stream, stop, kwargs).call(model, self._argument(prompt))
         tell = run_manager.on_llm_new_token if run_manager is not None and run_manager.handlers else None
         pieces = TextPieces()
+        new, checked = GenerationChunk.__new__, GenerationChunk.__pydantic_validator__.validate_python
         with closing(stream(call)) as source:
             for piece in source:
-                chunk = pieces.chunk(piece)
+                text = piece.text
+                if text and piece.finish_reason is piece.usage is piece.generation_info is piece.logprobs is None:
+                    pieces.started = True
+                    chunk = checked({"text": text}, self_instance=new(GenerationChunk))  # as its constructor does
+                else:
+                    chunk = pieces.chunk(piece)
                 if chunk is not None:
                     if tell is not None:
                         tell(chunk.text, chunk=chunk)
@@ -207,9 +215,15 @@ class TextFace(BatchingFace, ModelFace, LLM):
 
 async def _atext_chunks(call: Call, tell: Callable[..., Any] | None) -> AsyncIterator[GenerationChunk]:
     pieces = TextPieces()
+    new, checked = GenerationChunk.__new__, GenerationChunk.__pydantic_validator__.validate_python
     async with aclosing(astream(call)) as source:
         async for piece in source:
-            chunk = pieces.chunk(piece)
+            text = piece.text
+            if text and piece.finish_reason is piece.usage is piece.generation_info is piece.logprobs is None:
+                pieces.started = True
+                chunk = checked({"text": text}, self_instance=new(GenerationChunk))  # as its constructor does
+            else:
+                chunk = pieces.chunk(piece)
             if chunk is not None:
                 if tell is not None:
                     await tell(chunk.text, chunk=chunk)

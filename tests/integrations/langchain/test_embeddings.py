@@ -45,6 +45,7 @@ def test_vectors_are_plain_lists_sync_and_async() -> None:
 
 
 def test_a_vector_store_searches_with_it() -> None:
+    pytest.importorskip("numpy", reason="LangChain's vector store needs it")
     store = InMemoryVectorStore.from_texts(["a", "a b c d e f"], to_langchain_embeddings(Lengths()))
     assert store.similarity_search("x", k=1)[0].page_content == "a"
 

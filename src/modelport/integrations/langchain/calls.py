@@ -117,7 +117,9 @@ class Asked:
                 first = kwargs.pop("first_token_timeout")
         self.scope = SCOPE.get()
         if timeout is not None or first is not None:
-            self.scope = scope_of({"timeout": timeout, "first_token_timeout": first})
+            # The place in our run tree, if there is one: the one in LangChain's is told by LangChain itself.
+            place = self.scope.inside(None) if self.scope is not None else Scope()
+            self.scope = scope_of({"callbacks": place, "timeout": timeout, "first_token_timeout": first})
 
     def relay(self, manager: RunManager | None, hook: Hook | None, to_langchain: ToLangChain) -> None:
         """Have tokens told to LangChain's run, when it has handlers and the hook can tell any."""

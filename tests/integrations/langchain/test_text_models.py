@@ -232,6 +232,26 @@ def test_an_empty_batch_asks_nobody() -> None:
     assert model.asked == []
 
 
+async def test_cancelling_a_batch_before_all_have_come_asks_the_model_nothing() -> None:
+    class Late(AsyncCallbackHandler):
+        """Holds up the start of one call."""
+
+        raise_error = True
+
+        async def on_llm_start(self, serialized: Any, prompts: list[str], **kwargs: Any) -> None:
+            if prompts == ["late"]:
+                held.set()
+                await asyncio.Event().wait()
+
+    held, model = asyncio.Event(), Together(asked=[])
+    batch = asyncio.create_task(to_langchain(model).abatch(["a", "b", "late"], {"callbacks": [Late()]}))
+    await held.wait()
+    batch.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+    assert model.asked == []
+
+
 def test_calls_of_a_batch_run_at_once() -> None:
     together = threading.Barrier(8)
 

@@ -6,6 +6,7 @@ at once, the calls meet at a `Gathering` just before it is asked, and it is aske
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -15,7 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
 
 from modelport.engine.batches import raise_first
-from modelport.engine.concurrency import amap_items, map_items
+from modelport.engine.concurrency import amap_items, ends_the_task, map_items
 from modelport.integrations.langchain.gathering import Gathering, Place
 
 MOST_TOGETHER = 128
@@ -106,6 +107,10 @@ class BatchingFace:
                 _PLACE.set(place)
                 try:
                     return await self.ainvoke(inputs[i], configs[i], **kwargs)
+                except asyncio.CancelledError as error:
+                    if ends_the_task(error):
+                        gathering.cut()
+                    raise
                 finally:
                     await place.aleave()
 

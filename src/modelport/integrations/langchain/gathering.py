@@ -17,6 +17,7 @@ class Gathering:
 
     def __init__(self, count: int) -> None:
         self._awaited = count
+        self._is_cut = False
         self._lock = threading.Lock()
         self._places: list[Place] = []
 
@@ -26,7 +27,7 @@ class Gathering:
             self._awaited -= 1
             if place is not None:
                 self._places.append(place)
-            return self._awaited == 0 and bool(self._places)
+            return self._awaited == 0 and bool(self._places) and not self._is_cut
 
     def come(self, place: Place) -> None:
         """Wait for the others; the last one asks the model for all."""
@@ -40,6 +41,8 @@ class Gathering:
         place.adone = asyncio.get_running_loop().create_future()
         if self._is_last(place):
             await self._aanswer()
+        elif self._is_cut:
+            raise asyncio.CancelledError("the batch was cancelled")
         else:
             await place.adone
 
@@ -52,6 +55,13 @@ class Gathering:
         """Take part no more; see `leave`."""
         if self._is_last(None):
             await self._aanswer()
+
+    def cut(self) -> None:
+        """Ask the model no more: the batch was cancelled, and nobody waits for anybody."""
+        self._is_cut = True
+        for place in self._places:
+            if place.adone is not None:
+                place.adone.cancel()
 
     def _answer(self) -> None:
         outcomes: Sequence[Outcome] = [RuntimeError("the batch was cut short")] * len(self._places)

@@ -21,7 +21,7 @@ install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test test-clients test-langchain test-torchserve check bench bench-sdk bench-gateway weights clients
+.PHONY: help demo serve test test-clients test-langchain test-torchserve check bench bench-sdk bench-langchain bench-gateway weights clients
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ bench: $(VENV)/.dev  ## Measure the overhead per call, token and event
 # Sides that are not there are left out: .venv/bin/python -m pip install litellm any-llm-sdk.
 bench-sdk: $(VENV)/.dev  ## Measure the SDK beside litellm and any-llm, where they are installed
 	@$(BIN)/python benchmarks/sdk.py
+
+bench-langchain: $(VENV)/.dev  ## Measure LangChain faces of models beside the same classes written for LangChain
+	@$(BIN)/python benchmarks/langchain_faces.py
 
 # Peers that are not there are left out; PEERS=PYTHON names an interpreter that has them.
 bench-gateway: $(VENV)/.dev  ## Measure the gateway beside a bare server, LiteLLM, LitServe and FastAPI, where installed

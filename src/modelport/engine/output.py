@@ -37,6 +37,7 @@ class Output:
         "_budget",
         "_chunks",
         "_decoder",
+        "_details",
         "_finish_reason",
         "_is_plain",
         "_label",
@@ -73,6 +74,7 @@ class Output:
         self._chunks: list[AIMessageChunk] = []
         self._tool_calls: list[ToolCall] = []
         self._usage: Usage | None = None
+        self._details: dict[str, Any] = {}
         self._finish_reason: str | None = None
         self._decoder: Any = None
         self.started = False
@@ -149,6 +151,8 @@ class Output:
 
     def _note(self, piece: GenerationChunk) -> None:
         self._usage = piece.usage or self._usage
+        if isinstance(piece, ChatGenerationChunk) and (told := piece.message.usage_metadata):
+            self._details.update({name: value for name, value in told.items() if name.endswith("_details")})
         self._finish_reason = piece.finish_reason or self._finish_reason
         if piece.logprobs is not None:
             self.logprobs = _join_logprobs(self.logprobs, piece.logprobs)
@@ -237,7 +241,7 @@ class Output:
             additional_kwargs=extra,
             tool_calls=[call for call in calls if call.get("type") != _INVALID],
             invalid_tool_calls=[call for call in calls if call.get("type") == _INVALID],
-            usage_metadata=usage.to_usage_metadata(),
+            usage_metadata={**usage.to_usage_metadata(), **self._details},
             response_metadata=facts_of(reason, usage, name, self.logprobs),
         )
 

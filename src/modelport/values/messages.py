@@ -62,7 +62,7 @@ class AIMessage(Message, frozen=True, repr_omit_defaults=True):
     invalid_tool_calls: list[ToolCall] = []
     """Calls of a whole answer whose arguments are no JSON object: `args` is their text, `error` says so."""
     usage_metadata: dict[str, int] | None = None
-    """`{"input_tokens", "output_tokens", "total_tokens"}`."""
+    """`{"input_tokens", "output_tokens", "total_tokens"}`; and `…_token_details`, as LangChain has them, if given."""
     response_metadata: dict[str, Any] = {}
     """`finish_reason`, `model_name`, `logprobs`; `usage_estimated: True` beside estimated usage."""
 

@@ -97,6 +97,17 @@ def test_a_choice_of_tools_is_told_as_openai_has_it(given: Any, asked: Any) -> N
     assert model.seen[0][1] == asked
 
 
+def test_the_usual_choice_is_told_to_no_hook_that_knows_of_none() -> None:
+    class Simple(modelport.ChatModel):
+        def _call(self, messages: Any, tools: Any = None) -> str:
+            return str(len(tools))
+
+    chat = to_langchain(Simple())
+    assert chat.bind_tools([add], tool_choice="auto").invoke("hi").content == "1"
+    with pytest.raises(KeywordError, match="tool_choice"):
+        chat.bind_tools([add], tool_choice="any").invoke("hi")
+
+
 def test_only_a_model_that_takes_tools_has_them_in_langchains_eyes() -> None:
     assert type(to_langchain(Seen(seen=[]))).bind_tools is not langchain.BaseChatModel.bind_tools
     plain = to_langchain(Parrot(), as_chat=True)
@@ -234,6 +245,24 @@ def test_thoughts_and_content_parts_of_pieces_arrive() -> None:
         whole += chunk
     assert whole.additional_kwargs == {"reasoning_content": "hm"}
     assert [block["type"] for block in whole.content_blocks] == ["reasoning", "text"]
+
+
+def test_details_of_the_usage_arrive() -> None:
+    details: Any = {"output_token_details": {"reasoning": 4}, "input_token_details": {"cache_read": 2}}
+
+    class Detailed(modelport.ChatModel):
+        def _call(self, messages: Any) -> modelport.AIMessage:
+            return modelport.AIMessage("a", usage_metadata={"input_tokens": 3, "output_tokens": 5, **details})
+
+        def _stream(self, messages: Any) -> Iterator[modelport.AIMessageChunk]:
+            yield modelport.AIMessageChunk("a")
+            yield modelport.AIMessageChunk("", usage_metadata={"input_tokens": 3, "output_tokens": 5, **details})
+
+    usage = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8, **details}
+    chat = to_langchain(Detailed())
+    assert chat.invoke("p").usage_metadata == usage
+    chunks: list[Any] = list(chat.stream("p"))
+    assert [chunk.usage_metadata for chunk in chunks] == [None, usage]
 
 
 def test_several_choices_are_several_generations() -> None:

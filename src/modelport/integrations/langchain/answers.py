@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core import messages as lc
 from langchain_core import outputs
+from langchain_core.messages.ai import UsageMetadata
 
 from modelport.engine.output import facts_of
 from modelport.integrations.langchain.messages import answer_to_langchain, chunk_to_langchain, usage_to_langchain
@@ -142,10 +143,11 @@ def last_chat_chunk(piece: GenerationChunk, model_name: str) -> outputs.ChatGene
     """Return the piece that ends a chat's answer: its usage and its finish reason."""
     usage = piece.usage or Usage()
     facts = facts_of(piece.finish_reason or "stop", usage, model_name, None)
+    told = piece.message.usage_metadata if isinstance(piece, ChatGenerationChunk) else None
     return outputs.ChatGenerationChunk(
         message=lc.AIMessageChunk(
             content="",
-            usage_metadata=usage_to_langchain(usage),
+            usage_metadata=cast("UsageMetadata", told) if told else usage_to_langchain(usage),
             response_metadata=facts,
             chunk_position="last",
         )

@@ -140,7 +140,10 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
             )
         strict = kwargs.pop("strict", None)
         bound: dict[str, Any] = {"tools": [convert_to_openai_tool(tool, strict=strict) for tool in tools], **kwargs}
-        if tool_choice is not None and tool_choice is not False:
+        hooks = cls.__modelport_hooks__.present.values()
+        # "auto" is what a model does that knows of no choice.
+        is_usual = tool_choice == "auto" and not any(hook.takes("tool_choice") for hook in hooks)
+        if tool_choice is not None and tool_choice is not False and not is_usual:
             bound["tool_choice"] = _tool_choice(tool_choice)
         return self.bind(**bound)
 

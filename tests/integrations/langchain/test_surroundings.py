@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler as LangChainHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda as LangChainLambda
 
@@ -100,3 +101,26 @@ def test_a_hook_that_asks_its_own_face_again_inside_a_batch_is_answered() -> Non
 def test_two_event_loops_in_a_row_work() -> None:
     llm = to_langchain(Echo())
     assert [asyncio.run(llm.ainvoke("a")) for _ in range(2)] == ["a", "a"]
+
+
+def test_a_hook_is_told_of_listeners_only_where_tokens_are_wanted() -> None:
+    """Keeping a run of our own costs as much as the call does."""
+    runs: list[Any] = []
+
+    class Telling(modelport.LLM):
+        def _call(self, prompt: str, run_manager: Any = None) -> str:
+            runs.append(run_manager.run)
+            return prompt
+
+    class Starts(LangChainHandler):
+        def on_llm_start(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    class Tokens(LangChainHandler):
+        def on_llm_new_token(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    llm = to_langchain(Telling())
+    for handler in (Starts(), Tokens()):
+        llm.invoke("a", {"callbacks": [handler]})
+    assert [run is None for run in runs] == [True, False]

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from langchain_core.callbacks import (
+    AsyncCallbackHandler,
     AsyncCallbackManagerForLLMRun,
+    BaseCallbackHandler,
     CallbackManagerForLLMRun,
 )
 
@@ -24,6 +26,7 @@ RunManager = CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun
 ToLangChain = Callable[[Any], Any]
 """Makes LangChain's chunk of one of ours."""
 
+_TOLD_NOBODY = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 _LANGCHAINS_OWN = ("stream", "output_version", "ls_structured_output_format", "run_manager")
 """Keywords with which LangChain's classes steer themselves: a hook gets them only when it names them."""
 
@@ -123,7 +126,9 @@ class Asked:
 
     def relay(self, manager: RunManager | None, hook: Hook | None, to_langchain: ToLangChain) -> None:
         """Have tokens told to LangChain's run, when it has handlers and the hook can tell any."""
-        if manager is None or not manager.handlers or hook is None or not (hook.takes_manager or hook.is_stream):
+        if manager is None or hook is None or not (hook.takes_manager or hook.is_stream):
+            return
+        if not any(_wants_tokens(handler) for handler in manager.handlers):
             return
         self.scope = (self.scope or Scope()).with_handlers([TokenRelay(manager, to_langchain)])
 
@@ -145,6 +150,12 @@ class Asked:
         )
         call.wants_messages = wants_messages
         return call
+
+
+def _wants_tokens(handler: Any) -> bool:
+    """Tell whether a handler has a method of its own for tokens: for others none are looked after."""
+    method: Any = getattr(cast("type[Any]", type(handler)), "on_llm_new_token", None)
+    return method not in _TOLD_NOBODY and not getattr(handler, "ignore_llm", False)
 
 
 def _on_a_loop() -> bool:

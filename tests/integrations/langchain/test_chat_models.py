@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core import language_models as langchain
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel
@@ -202,6 +203,15 @@ def test_a_batch_of_chats_is_one_call_of_the_batch_hook(is_async: bool) -> None:
     assert isinstance(outcomes[0], LookupError)
     assert [outcome.content for outcome in outcomes[1:]] == ["1", "2"]
     assert model.asked == [3]
+
+
+def test_calls_that_wait_for_a_limiter_of_their_rate_do_not_wait_for_one_another() -> None:
+    model = Together(asked=[])
+    chat = to_langchain(model)
+    chat.rate_limiter = InMemoryRateLimiter(requests_per_second=1000, max_bucket_size=1)
+    inputs: list[Any] = ["1", "2"]
+    assert [one.content for one in chat.batch(inputs)] == ["1", "2"]
+    assert model.asked == [1, 1]
 
 
 async def test_a_batch_under_watched_events_still_answers_all() -> None:

@@ -100,7 +100,7 @@ def test_a_face_is_pickled_with_its_model() -> None:
 
 def test_secrets_are_shown_nowhere() -> None:
     llm = shown(api_key="sk-hidden")
-    assert "sk-hidden" not in f"{llm}{llm!r}{dumps(llm)}{llm.asdict()}"
+    assert "sk-hidden" not in f"{llm}{llm!r}{dumps(llm)}{llm._identifying_params}"
     assert dumpd(llm)["kwargs"]["api_key"] == {"lc": 1, "type": "secret", "id": ["API_KEY"]}
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.language_models import LLM as LangChainLLM  # noqa: N811 - LangChain's own spelling
 from langchain_core.messages import HumanMessage
@@ -224,6 +225,28 @@ def test_max_concurrency_bounds_what_a_batch_hook_gets_at_once() -> None:
     model = Together(asked=[])
     assert to_langchain(model).batch(["a", "b", "c"], {"max_concurrency": 2}) == ["A", "B", "C"]
     assert [sorted(group) for group in model.asked] == [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_batch_asks_only_for_what_langchains_cache_has_not(is_async: bool) -> None:
+    asked: list[list[str]] = []
+
+    class Uppercase(modelport.LLM):
+        def _batch(self, prompts: list[str], **kwargs: Any) -> list[Any]:
+            asked.append(sorted(prompts))
+            return [LookupError(prompt) if "0" in prompt else prompt.upper() for prompt in prompts]
+
+    llm = to_langchain(Uppercase())
+    llm.cache = InMemoryCache()
+    llm.invoke("b")
+    inputs: list[Any] = ["a", "b", "c0"]
+    if is_async:
+        outcomes = asyncio.run(llm.abatch(inputs, return_exceptions=True))
+    else:
+        outcomes = llm.batch(inputs, return_exceptions=True)
+    assert outcomes[:2] == ["A", "B"]
+    assert isinstance(outcomes[2], LookupError)
+    assert asked == [["b"], ["a", "c0"]]
 
 
 def test_an_empty_batch_asks_nobody() -> None:

@@ -124,3 +124,18 @@ def test_a_hook_is_told_of_listeners_only_where_tokens_are_wanted() -> None:
     for handler in (Starts(), Tokens()):
         llm.invoke("a", {"callbacks": [handler]})
     assert [run is None for run in runs] == [True, False]
+
+
+def test_whoever_hears_of_a_call_from_langchain_hears_of_it_once() -> None:
+    class Starts(LangChainHandler):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def on_llm_start(self, serialized: Any, prompts: list[str], **kwargs: Any) -> None:
+            self.heard.append(prompts[0])
+
+    theirs, ours = Starts(), Heard()
+    chain = LangChainLambda(lambda text: text) | to_langchain(Echo())
+    outer = RunnableLambda(lambda text: chain.invoke(text, {"callbacks": [theirs]}))
+    assert outer.invoke("a", {"callbacks": [theirs, ours]}) == "a"
+    assert (theirs.heard, ours.started) == (["a"], ["a"])

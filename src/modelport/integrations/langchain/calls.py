@@ -13,6 +13,7 @@ from langchain_core.callbacks import (
     BaseCallbackHandler,
     CallbackManagerForLLMRun,
 )
+from langchain_core.runnables.config import var_child_runnable_config
 
 from modelport.engine.call import Call
 from modelport.engine.hooks import Hook
@@ -27,6 +28,8 @@ ToLangChain = Callable[[Any], Any]
 """Makes LangChain's chunk of one of ours."""
 
 _TOLD_NOBODY = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
+_BRIDGE = "modelport.integrations.langchain.bridge"
+"""The module whose handlers tell all of our listeners of LangChain's runs."""
 _LANGCHAINS_OWN = ("stream", "output_version", "ls_structured_output_format", "run_manager")
 """Keywords with which LangChain's classes steer themselves: a hook gets them only when it names them."""
 
@@ -119,6 +122,8 @@ class Asked:
             if "first_token_timeout" in kwargs and "first_token_timeout" not in named:
                 first = kwargs.pop("first_token_timeout")
         self.scope = SCOPE.get()
+        if self.scope is not None and self.scope.listeners:
+            self.scope = _without_told(self.scope)
         if timeout is not None or first is not None:
             # The place in our run tree, if there is one: the one in LangChain's is told by LangChain itself.
             place = self.scope.inside(None) if self.scope is not None else Scope()
@@ -150,6 +155,19 @@ class Asked:
         )
         call.wants_messages = wants_messages
         return call
+
+
+def _without_told(scope: Scope) -> Scope:
+    """Return a scope of ours without those whom LangChain tells of the call: its run and ours are the same."""
+    callbacks: Any = (var_child_runnable_config.get() or {}).get("callbacks")
+    handlers: list[Any] = list(getattr(callbacks, "handlers", callbacks) or ())
+    if not handlers:
+        return scope
+    left = scope.copy()
+    is_bridged = any(type(handler).__module__ == _BRIDGE for handler in handlers)
+    told = () if is_bridged else scope.listeners
+    left.listeners = tuple(one for one in told if getattr(one, "handler", one) not in handlers)
+    return left
 
 
 def _wants_tokens(handler: Any) -> bool:

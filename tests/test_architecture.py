@@ -37,8 +37,9 @@ FOREIGN_PACKAGES = {
     "jmespath": {"providers"},
     "jinja2": {"models", "providers"},
     "jsonschema": {"models"},
-    "httpx": {"integrations"},
-    "openai": set[str](),
+    "httpx": {"integrations", "gateway"},
+    "httpx2": {"gateway"},
+    "openai": {"gateway"},
 }
 """Which floors may import a package that is not a core dependency."""
 

@@ -12,6 +12,8 @@ hand on what they get:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from modelport.testing.checks import Check as Check
 from modelport.testing.kit import CheckResult as CheckResult
 from modelport.testing.kit import all_checks as all_checks
@@ -24,3 +26,15 @@ from modelport.testing.models import FailingLLM as FailingLLM
 from modelport.testing.models import ScriptedLLM as ScriptedLLM
 from modelport.testing.models import SlowLLM as SlowLLM
 from modelport.testing.recorder import RecordingHandler as RecordingHandler
+
+if TYPE_CHECKING:
+    from modelport.gateway.in_process import InProcessTransport as InProcessTransport
+
+
+def __getattr__(name: str) -> Any:
+    # The kit itself needs no gateway, and so not its extra.
+    if name != "InProcessTransport":
+        raise AttributeError(f"module 'modelport.testing' has no attribute {name!r}")
+    from modelport.gateway.in_process import InProcessTransport
+
+    return InProcessTransport

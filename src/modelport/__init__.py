@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from modelport.engine.memory_cache import LRUCache as LRUCache
     from modelport.engine.sqlite_cache import SQLiteCache as SQLiteCache
     from modelport.gateway import create_app as create_app
+    from modelport.gateway.openai_client import to_async_openai_client as to_async_openai_client
+    from modelport.gateway.openai_client import to_openai_client as to_openai_client
     from modelport.models.chat import ChatModel as ChatModel
     from modelport.models.embedding import EmbeddingModel as EmbeddingModel
     from modelport.models.handler import CustomLLM as CustomLLM
@@ -115,6 +117,8 @@ _MODULE_OF_NAME = {
     "rerank": "sdk",
     "arerank": "sdk",
     "create_app": "gateway",
+    "to_openai_client": "gateway.openai_client",
+    "to_async_openai_client": "gateway.openai_client",
     "loop_local": "engine.loop_local",
     "ModelportError": "values.errors",
     "ModelTimeoutError": "values.errors",

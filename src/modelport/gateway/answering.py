@@ -13,7 +13,7 @@ from modelport.engine.state import say_once, state_of
 from modelport.gateway.blocks import Blocks
 from modelport.gateway.comments import Comments
 from modelport.models.handler_calls import HandlerRequest
-from modelport.runs.scope import scope_of
+from modelport.runs.scope import SCOPE, scope_of
 from modelport.values.errors import KeywordError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def engine_call(
     call = Call(
         model,
         argument,
-        scope=scope_of({"timeout": seconds}) if seconds is not None else None,
+        scope=SCOPE.get() if seconds is None else scope_of({"timeout": seconds}),
         stop=request.stop,
         include_stop=False,
         max_tokens=request.max_tokens,

@@ -15,6 +15,7 @@ from modelport.engine.streams import astream
 from modelport.engine.workers import call_in_worker
 from modelport.gateway.answering import engine_call, hook_keywords, may_be_bare, send_blocks
 from modelport.gateway.blocks import Blocks
+from modelport.runs.scope import SCOPE
 from modelport.values.generations import Generation
 from modelport.wire.chat_chunks import ChatChunks
 from modelport.wire.chat_request import BOOKKEEPING, ChatRequest, decode_chat_request
@@ -68,7 +69,7 @@ class ChatEndpoint:
             return
         bare: Generation | None = None
         if may_be_bare(request, exchange):
-            bare = await arun_bare(model, argument, kwargs, None)
+            bare = await arun_bare(model, argument, kwargs, SCOPE.get())
         if bare is not None:
             answers = [bare]
         else:

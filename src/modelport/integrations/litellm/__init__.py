@@ -8,6 +8,8 @@
 Functions are the SDK's, types are `wire`'s; submodules have LiteLLM's import paths. Once this package is imported,
 files that the loader executes may say `import litellm` where LiteLLM is not installed; where it is, they get the real
 one. Names are loaded on first use.
+
+`register_litellm(model)` is the way back: it makes a model of ours a provider of the installed LiteLLM.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from modelport.integrations.litellm.llms.custom_httpx.http_handler import HTTPHandler as HTTPHandler
     from modelport.integrations.litellm.llms.custom_llm import CustomLLM as CustomLLM
     from modelport.integrations.litellm.llms.custom_llm import CustomLLMError as CustomLLMError
+    from modelport.integrations.litellm.registering import register_litellm as register_litellm
+    from modelport.integrations.litellm.registering import to_litellm as to_litellm
     from modelport.integrations.litellm.types.llms.custom_llm import CustomLLMItem as CustomLLMItem
     from modelport.integrations.litellm.types.llms.openai import ChatCompletionDeltaChunk as ChatCompletionDeltaChunk
     from modelport.integrations.litellm.types.llms.openai import ChatCompletionUsageBlock as ChatCompletionUsageBlock

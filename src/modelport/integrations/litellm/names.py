@@ -42,6 +42,7 @@ _NAMES_OF_MODULE: dict[str, str] = {
     ),
     f"{ROOT}._logging": "verbose_logger _turn_on_debug",
     f"{ROOT}.absent": "Router BudgetManager Cache",
+    f"{ROOT}.registering": "register_litellm to_litellm",
 }
 SUBMODULES = frozenset(
     f"{ROOT}.{path}"

@@ -20,8 +20,14 @@ def handler_of(provider: str) -> Any | None:
     for namespace in ("modelport.integrations.litellm", "litellm"):
         entries: Any = getattr(sys.modules.get(namespace), "custom_provider_map", None)
         if entries and (handler := _handler_in(entries, provider)) is not None:
-            return handler
+            return _inner(handler)
     return None
+
+
+def _inner(handler: Any) -> Any:
+    """Return what a handler of `register_litellm` was made of, any other one as it is: nobody has to go round."""
+    exports: Any = sys.modules.get("modelport.integrations.litellm.model_handler")
+    return handler.source if exports is not None and isinstance(handler, exports.ModelHandler) else handler
 
 
 def providers_in(entries: Any) -> list[str]:

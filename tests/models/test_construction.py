@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import sys
 import traceback
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pydantic
@@ -345,3 +348,26 @@ class TestBatchSizesWithoutEffect:
         Vectors(max_batch_size=2)
         HandlerModels(Handler(), {"max_batch_size": 2}).model("chat")  # the field is for its embeddings
         assert caplog.messages == []
+
+
+def test_a_file_that_no_module_was_made_of_may_postpone_its_annotations(tmp_path: Path) -> None:
+    """LiteLLM's proxy executes the files of its config's handlers like this."""
+    file = tmp_path / "executed.py"
+    file.write_text(
+        "from __future__ import annotations\n"
+        "from typing import Any\n"
+        "from modelport import LLM\n"
+        "class Echo(LLM):\n"
+        "    shape: dict[str, Any] = {}\n"
+        "    def _call(self, prompt: str) -> str:\n"
+        "        return prompt\n"
+    )
+    spec = importlib.util.spec_from_file_location("executed", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert "executed" not in sys.modules
+    assert module.Echo(shape={"a": 1}).invoke("hi") == "hi"
+    with pytest.raises(ValueError, match="shape"):
+        module.Echo(shape=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
@@ -121,3 +122,20 @@ def test_a_handler_that_gives_no_image_is_told() -> None:
     modelport.register("h", Empty())
     with pytest.raises(modelport.ModelportError, match=r"Empty\.image_generation gave no image"):
         modelport.image_generation("p", "h/x")
+
+
+class Sizing(ImageModel):
+    """Makes images of a size, and edits images of any."""
+
+    def _generate_images(self, prompt, size="any"):
+        return [PNG + str(size).encode()]
+
+    def _edit_images(self, images, prompt):
+        return [images[0]]
+
+
+@every_way
+def test_drop_params_keeps_what_the_hook_that_is_called_takes(is_async: bool) -> None:
+    modelport.register("sizing", Sizing())
+    found = generate(is_async, "sea", "sizing/x", size="big", heat=1, drop_params=True, response_format="b64_json")
+    assert base64.b64decode(found.data[0].b64_json) == PNG + b"big"

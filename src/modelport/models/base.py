@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -115,6 +116,18 @@ class AuthoredModel(BaseModel):
                     f"`_batch(self, prompts, …)` for many"
                 )
         cls.__modelport_hooks__ = find_hooks(cls, base, hook_set)
+
+    @classmethod
+    @override
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__pydantic_complete__ and cls.__module__ not in sys.modules:
+            # LiteLLM executes a config's files without making modules of them: what postponed annotations name is
+            # found where the methods find it.
+            spaces = (getattr(value, "__globals__", None) for value in vars(cls).values())
+            own = next((space for space in spaces if space and space.get("__name__") == cls.__module__), None)
+            if own is not None:
+                cls.model_rebuild(raise_errors=False, _types_namespace=own)
 
     def __init__(self, /, **data: Any) -> None:
         cls = type(self)

@@ -89,7 +89,7 @@ def image_edit(
         return _attempts(model, given, *_edit(image, prompt, {**more, "mask": mask})).answer()
     if "mock_response" in given:
         return _mocked(given["mock_response"], response_format)
-    call, keywords = _asked(model, given, **more)
+    call, keywords = _asked(model, given, **more, edits=True)
     return image_response(
         call.run(lambda: call.model.edit_images(image, prompt, mask=mask, **keywords)), response_format=response_format
     )
@@ -112,7 +112,7 @@ async def aimage_edit(
         return await _attempts(model, given, *_edit(image, prompt, {**more, "mask": mask})).aanswer()
     if "mock_response" in given:
         return _mocked(given["mock_response"], response_format)
-    call, keywords = _asked(model, given, **more)
+    call, keywords = _asked(model, given, **more, edits=True)
     return image_response(
         await call.arun(lambda: call.model.aedit_images(image, prompt, mask=mask, **keywords)),
         response_format=response_format,
@@ -154,7 +154,7 @@ def _checked(given: Mapping[str, Any], response_format: Any) -> dict[str, Any]:
 
 
 def _asked(
-    model: str, given: Mapping[str, Any], *, n: int | None, response_format: ImageFormat | None
+    model: str, given: Mapping[str, Any], *, n: int | None, response_format: ImageFormat | None, edits: bool = False
 ) -> tuple[ModelCall, dict[str, Any]]:
     """Return the model and the keywords of its call."""
     count, config = count_of(n), config_in(given)
@@ -163,7 +163,8 @@ def _asked(
     if call.target.source.is_handler:
         request = handler_request(call.target, None, {**given, **named}, also=("n",))
         return call, {"request": request, "n": count, "config": config}
-    own = {**own_keywords(call.model, given), "config": config}
+    hooks: Hooks = call.model.__modelport_edit_hooks__ if edits else call.model.__modelport_hooks__
+    own = {**own_keywords(call.model, given, called=[hooks.answer, hooks.async_answer]), "config": config}
     return call, image_keywords(call.model, own, n=count, response_format=response_format)
 
 

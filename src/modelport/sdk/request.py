@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from modelport.engine.call import Call
-from modelport.engine.hooks import Hooks
+from modelport.engine.hooks import Hook, Hooks
 from modelport.engine.state import say_once, state_of
 from modelport.models.handler_calls import HandlerRequest
 from modelport.registry.providers import Target, resolve
@@ -169,19 +169,22 @@ def seconds_in(timeout: Any) -> Any:
     return getattr(timeout, "read", timeout)
 
 
-def own_keywords(model: Any, given: Mapping[str, Any], hooks: Hooks | None = None) -> dict[str, Any]:
+def own_keywords(
+    model: Any, given: Mapping[str, Any], hooks: Hooks | None = None, *, called: Sequence[Hook | None] | None = None
+) -> dict[str, Any]:
     """Return the parameters that a model's hook gets; `drop_params` drops those that it does not take.
 
     Args:
         model: The model.
         given: The caller's keywords.
         hooks: The hooks of which one is called, when they are not the class's own table.
+        called: Those of them that may be, when the table has others too.
     """
     if not given:
         return {}
     params = {name: value for name, value in given.items() if name not in _FRAMEWORKS}
     table: Hooks = hooks or model.__modelport_hooks__
-    present = list(table.present.values())
+    present = [hook for hook in (table.present.values() if called is None else called) if hook is not None]
     for name in _ONLY_IF_NAMED & given.keys():
         if any(name in hook.names for hook in present):
             params[name] = given[name]

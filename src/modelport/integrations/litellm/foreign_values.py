@@ -47,6 +47,8 @@ def fill_images(litellm: Any, response: Any, answer: ImageResponse) -> Any:
     response = response if response is not None else litellm.ImageResponse()
     response.created = answer.created
     response.data = [litellm.ImageObject(**one.model_dump(exclude_none=True)) for one in answer.data]
+    if answer.usage is not None:
+        response.usage = litellm.types.utils.ImageUsage(**answer.usage.model_dump())
     return response
 
 

@@ -67,25 +67,25 @@ class ModelHandler:
 
     def completion(self, model: str, messages: list[Any], model_response: Any = None, **passed: Any) -> Any:
         """Return an answer as LiteLLM's `ModelResponse`."""
-        from modelport.sdk.chat import completion
+        from modelport.sdk.chat import answer, request_of
 
         try:
             given = self._given("chat", model, passed)
-            answer: Any = completion(self._path(model), messages, **given)
+            found = answer(request_of(self._path(model), messages, given))
         except Exception as error:
             raise self._failure(error, model) from error
-        return fill_completion(self.litellm, model_response, answer, model)
+        return fill_completion(self.litellm, model_response, found, model)
 
     async def acompletion(self, model: str, messages: list[Any], model_response: Any = None, **passed: Any) -> Any:
         """Return an answer, on the running loop."""
-        from modelport.sdk.chat import acompletion
+        from modelport.sdk.chat import aanswer, request_of
 
         try:
             given = self._given("chat", model, passed)
-            answer: Any = await acompletion(self._path(model), messages, **given)
+            found = await aanswer(request_of(self._path(model), messages, given))
         except Exception as error:
             raise self._failure(error, model) from error
-        return fill_completion(self.litellm, model_response, answer, model)
+        return fill_completion(self.litellm, model_response, found, model)
 
     def streaming(self, model: str, messages: list[Any], **passed: Any) -> Generator[Any, None, None]:
         """Yield the chunks of an answer."""

@@ -28,7 +28,8 @@ def register_litellm(model: Any, provider: str | None = None) -> Any:
     not, with `n`, `stop`, `max_tokens`, tools and usage; `embedding` and `image_generation`, when the model does
     that. Parameters that the model does not take are dropped with one log line, `tools` and `response_format` are an
     error, as on the gateway. LiteLLM itself refuses `dimensions` and `encoding_format` of embeddings before a handler
-    hears of them: set `drop_params` there for OpenAI's own client, which always sends the latter.
+    hears of them: set `drop_params` there for OpenAI's own client, which always sends the latter. `n`, `size` and the
+    like of images it loses; they arrive in `extra_body={"n": 2, "size": "512x512"}`.
 
     Args:
         model: A model of any kind, a handler, the class of either, or the `provider/model` name of one here.

@@ -94,13 +94,15 @@ $(VENV)/.torchserve: constraints.txt | $(VENV)/.made
 	@touch $@
 
 # Beside the tests' own packages, which have to work without LiteLLM; it and we want different versions of openai.
-# litellm imports mcp when a call has tools, without saying that it needs it.
+# litellm imports mcp when a call has tools, without saying that it needs it. The last line is what its proxy imports at
+# the start, of the sixty packages that its extra brings.
 $(VENV)/.clients: private BIN := $(VENV)/clients/bin
 $(VENV)/.clients: private PINS := tests/gateway/clients/constraints.txt
 $(VENV)/.clients: tests/gateway/clients/constraints.txt | $(VENV)/.made
-	@echo "Installing langchain-openai and litellm into $(VENV)/clients ..."
+	@echo "Installing langchain-openai, litellm and modelport into $(VENV)/clients ..."
 	@$(VENV)/bin/python -m venv --clear $(VENV)/clients
-	@$(call install,langchain-openai litellm mcp)
+	@$(call install,langchain-openai litellm mcp -e ".[gateway]" \
+		apscheduler backoff expression fastapi fastapi-sso redis rich soundfile)
 	@touch $@
 
 # It asks for a newer certifi than there is, and works with the one that is there.

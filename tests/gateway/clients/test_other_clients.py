@@ -5,21 +5,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PROGRAMS = Path(__file__).parent / "programs"
-PYTHON = Path(sys.prefix) / "clients" / "bin" / "python"
-NODE_PACKAGES = Path(sys.prefix) / "clients-node"
-RUN_SECONDS = 100
+from tests.gateway.clients.programs_run import RUN_SECONDS, outcomes_of
+
 PNG = "\x89PNG\r\n\x1a\n"
 ODD_TEXTS = ["héllo 😀", "\u2028\x85\n\ndata: [DONE]\n\n", "e\u0301 👩\u200d👩\u200d👧", '\x00\x1f"\\']
 STATUSES = [400, 401, 403, 404, 409, 422, 429, 500, 503]
@@ -124,53 +116,18 @@ NOT_IN = {
     "litellm_client": {"model_with_slashes"},
 }
 CASES = [(client, name) for client, left_out in NOT_IN.items() for name in EXPECTED if name not in left_out]
-QUIET = {
-    "LANGSMITH_TRACING": "false",
-    "LANGCHAIN_TRACING_V2": "false",
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_TELEMETRY": "False",
-    "DO_NOT_TRACK": "1",
-    "NO_PROXY": "127.0.0.1",
-}
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(RUN_SECONDS + 20)]
-
-
-def command_of(client: str) -> list[str]:
-    """Return how a client's program is run; skip where it is not installed."""
-    how = "run `make test-clients`"
-    if client == "openai_node":
-        node = shutil.which("node")
-        if node is None:
-            pytest.skip("Node is not installed: install Node 20 or newer, then " + how)
-        if not (Path(sys.prefix) / ".clients-node").exists():
-            pytest.skip("the openai package for Node is not installed: " + how)
-        return [node, str(PROGRAMS / "openai_node.mjs")]
-    if not (Path(sys.prefix) / ".clients").exists():
-        pytest.skip("langchain-openai and litellm are not installed: " + how)
-    return [str(PYTHON), str(PROGRAMS / f"{client}.py")]
 
 
 @pytest.fixture(scope="module")
 def outcomes(url: str, key: str) -> Callable[[str], dict[str, Any]]:
     """What a client's scenarios gave; its program runs once."""
     known: dict[str, dict[str, Any]] = {}
-    inputs = json.dumps({"odd_texts": ODD_TEXTS, "statuses": STATUSES, "tools": TOOLS})
-    here = {"GATEWAY_URL": url, "GATEWAY_KEY": key, "INPUTS": inputs, "PACKAGES": str(NODE_PACKAGES)}
-    # The paths of our own interpreter are none of theirs.
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    inputs = {"odd_texts": ODD_TEXTS, "statuses": STATUSES, "tools": TOOLS}
 
     def outcomes(client: str) -> dict[str, Any]:
         if client not in known:
-            run = subprocess.run(
-                command_of(client),
-                env={**inherited, **QUIET, **here},
-                capture_output=True,
-                encoding="utf-8",
-                timeout=RUN_SECONDS,
-                check=False,
-            )
-            assert run.returncode == 0, run.stderr
-            known[client] = json.loads(run.stdout.rstrip("\n").rpartition("\n")[2])
+            known[client] = outcomes_of(client, inputs, url=url, key=key)
         return known[client]
 
     return outcomes

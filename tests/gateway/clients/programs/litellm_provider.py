@@ -236,7 +236,7 @@ def tools() -> Any:
     assert built is not None
     return [
         [calls_of(whole.message.tool_calls), whole.finish_reason],
-        [calls_of(built.choices[0].message.tool_calls), built.choices[0].finish_reason],  # pyright: ignore
+        [calls_of(built.choices[0].message.tool_calls), built.choices[0].finish_reason],  # pyright: ignore[reportAttributeAccessIssue]
     ]
 
 
@@ -244,7 +244,11 @@ def tools() -> Any:
 async def vectors() -> Any:
     many = litellm.embedding(model="vectors/x", input=["one", "three"])
     one = await litellm.aembedding(model="vectors/x", input="hello", encoding_format="base64", drop_params=True)
-    return [[item["embedding"] for item in many.data], [item["embedding"] for item in one.data], many.usage.total_tokens > 0]
+    return [
+        [item["embedding"] for item in many.data],
+        [item["embedding"] for item in one.data],
+        many.usage.total_tokens > 0,
+    ]
 
 
 @scenario
@@ -312,7 +316,7 @@ async def left_stream() -> Any:
 
 @scenario
 async def handler() -> Any:
-    found = await litellm.acompletion(model="handler/deep/x", messages=says("hi"), temperature=0.5, max_tokens=3)
+    found = await litellm.acompletion(model="handler/deep/x", messages=says("hi"), temperature=0.5, max_tokens=99)
     return found.choices[0].message.content
 
 

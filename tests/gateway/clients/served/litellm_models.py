@@ -1,4 +1,4 @@
-"""Models of ours as handlers that the config of LiteLLM's proxy names."""
+"""Models of ours as handlers that the config of LiteLLM's proxy names, which executes this file for each of them."""
 
 from __future__ import annotations
 
@@ -77,9 +77,12 @@ class Blocking(LLM):
 
 
 class Endless(LLM):
-    """Counts until nobody listens."""
+    """Counts until nobody listens, and says afterwards whether it was stopped."""
 
     async def _astream(self, prompt: str) -> AsyncIterator[str]:
+        if "stopped" in prompt:
+            yield "yes" if await asyncio.to_thread(STOPPED.wait, WAIT_SECONDS) else "no"
+            return
         try:
             number = 0
             while True:
@@ -90,13 +93,6 @@ class Endless(LLM):
             STOPPED.set()
 
 
-class Witness(LLM):
-    """Says whether the endless model has been stopped, when it knows."""
-
-    def _call(self, prompt: str) -> str:
-        return "yes" if STOPPED.wait(WAIT_SECONDS) else "no"
-
-
 upper = to_litellm(Upper())
 calling = to_litellm(Calling)
 vectors = to_litellm(Vectors())
@@ -104,4 +100,3 @@ pictures = to_litellm(Pictures())
 failing = to_litellm(Failing())
 blocking = to_litellm(Blocking())
 endless = to_litellm(Endless())
-witness = to_litellm(Witness())

@@ -5,13 +5,17 @@ Its package is installed beside the tests, by `make test-clients`; the programs 
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.gateway.clients.programs_run import RUN_SECONDS, outcomes_of
 
+README = Path(__file__).parents[3] / "README.md"
 STATUSES = [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
 LITELLMS = {
     "400": ["BadRequestError", 400],
@@ -77,6 +81,7 @@ PROVIDER: dict[str, Any] = {
     "left_stream": True,
     "handler": "deep/x ['max_tokens', 'temperature']",
     "router": ["HI", "503", ["ONE TWO"]],
+    "readme": "HELLO!\n",
     "here_too": ["modelport.wire.completion", "HI"],
 }
 """What LiteLLM's callers get of our models."""
@@ -93,6 +98,13 @@ PROGRAMS = {"litellm_provider": PROVIDER, "litellm_handlers": HANDLERS}
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(RUN_SECONDS + 20)]
 
 
+def lines_of_the_readme() -> str:
+    """Return the README's lines about LiteLLM, which cannot run where it is not installed."""
+    page = README.read_text(encoding="utf-8")
+    [block] = [block for block in re.findall(r"(?:^    .*\n|^\n)+", page, re.M) if "register_litellm(" in block]
+    return textwrap.dedent(block)
+
+
 @pytest.fixture(scope="module")
 def outcomes() -> Callable[[str], dict[str, Any]]:
     """What a program's scenarios gave; it runs once."""
@@ -100,7 +112,7 @@ def outcomes() -> Callable[[str], dict[str, Any]]:
 
     def outcomes(program: str) -> dict[str, Any]:
         if program not in known:
-            known[program] = outcomes_of(program, {"statuses": STATUSES})
+            known[program] = outcomes_of(program, {"statuses": STATUSES, "readme": lines_of_the_readme()})
         return known[program]
 
     return outcomes

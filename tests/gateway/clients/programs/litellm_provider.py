@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import io
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import litellm
-from scenarios import errors, failure, run, scenario
+from scenarios import INPUTS, errors, failure, run, scenario
 
 import modelport
 from modelport import LLM, AIMessage, ChatModel, CustomLLM, CustomLLMError, EmbeddingModel, ImageModel
@@ -331,6 +333,19 @@ async def router() -> Any:
     fallen = await routing.acompletion("broken", messages=says("503"))
     chunks = [chunk async for chunk in await routing.acompletion("mine", messages=says("one two"), stream=True)]
     return [whole.choices[0].message.content, fallen.choices[0].message.content, told(chunks)["texts"]]
+
+
+@scenario
+def readme() -> Any:
+    """Does what the README says."""
+
+    class Shout(LLM):
+        def _call(self, prompt: str) -> str:
+            return f"{prompt.upper()}!"
+
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(INPUTS["readme"], {"Shout": Shout, "hello": says("hello")})
+    return printed.getvalue()
 
 
 @scenario

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -124,8 +125,8 @@ class AuthoredModel(BaseModel):
         if not cls.__pydantic_complete__ and cls.__module__ not in sys.modules:
             # LiteLLM executes a config's files without making modules of them: what postponed annotations name is
             # found where the methods find it.
-            spaces = (getattr(value, "__globals__", None) for value in vars(cls).values())
-            own = next((space for space in spaces if space and space.get("__name__") == cls.__module__), None)
+            methods = [value for value in vars(cls).values() if isinstance(value, FunctionType)]
+            own = next((one.__globals__ for one in methods if one.__module__ == cls.__module__), None)
             if own is not None:
                 cls.model_rebuild(raise_errors=False, _types_namespace=own)
 

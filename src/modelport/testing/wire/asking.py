@@ -1,0 +1,228 @@
+"""Asking for answers of text: the chat endpoint and the completions endpoint, in one way."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from modelport.testing.checks import NotApplicable
+from modelport.testing.wire.answers import Answer, Streamed, text_of
+from modelport.testing.wire.server import Server, Unanswered
+
+Body = dict[str, Any]
+
+QUESTION = "Repeat these words: one two three four five six seven eight nine ten"
+"""What is asked where nothing else is said; an echo and a language model both have some words to answer."""
+MAX_TOKENS = 24
+"""How long answers may be where it does not matter: checks ask often."""
+OMIT: Any = object()
+"""As a field's value: leave the field out."""
+MANY_MODELS = 8
+"""How many of the listed models are tried for an endpoint."""
+NOT_THERE = (400, 403, 404, 405, 415, 501)
+"""How a server says that it, or its model, has no such endpoint."""
+
+
+class Endpoint:
+    """Asks one endpoint of a server.
+
+    Args:
+        server: The server.
+    """
+
+    name: ClassVar[str]
+    """Its name in a check's id."""
+    path: ClassVar[str]
+    """Its path below the base URL."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        """The server."""
+
+    def body_for(self, model: str) -> Body:
+        """Return the body of a right request to a model."""
+        raise NotImplementedError
+
+    async def first_answer(self) -> tuple[Answer, str]:
+        """Return the first right answer, or the last wrong one, to a right request, and the model that was asked."""
+        found: tuple[Answer, str] = await self.server.known(f"{self.path} first", self._find)
+        return found
+
+    async def _find(self) -> tuple[Answer, str]:
+        answer, model = None, ""
+        for model in await self.candidates():
+            answer = await self.server.ask("POST", self.path, self.body_for(model))
+            if answer.status == 200:
+                break
+        assert answer is not None
+        return answer, model
+
+    async def candidates(self) -> list[str]:
+        """Return the models that may answer here, the likeliest first."""
+        listed = (await self.server.listed())[:MANY_MODELS]
+        named = self.server.asked_model
+        return listed or ["default"] if named is None else [named, *(one for one in listed if one != named)]
+
+    async def model(self) -> str:
+        """Return the model that answers here.
+
+        Raises:
+            NotApplicable: There is none; how the server says so is in the words.
+        """
+        try:
+            answer, model = await self.first_answer()
+        except Unanswered as failure:
+            raise NotApplicable(f"{self.path} does not answer: {failure.seen}") from None
+        if answer.status != 200:
+            missing = "the server has none" if answer.status in NOT_THERE else "a right request fails"
+            raise NotApplicable(f"{missing}: {answer.shown}")
+        return model
+
+    async def body(self, **fields: Any) -> Body:
+        """Return a right body with some fields changed, added, or left out (`OMIT`).
+
+        Raises:
+            NotApplicable: No model answers here.
+        """
+        merged = {**self.body_for(await self.model()), **fields}
+        return {name: value for name, value in merged.items() if value is not OMIT}
+
+    async def ask(self, **fields: Any) -> Answer:
+        """Ask with some fields changed; see `body`."""
+        return await self.server.ask("POST", self.path, await self.body(**fields))
+
+
+class Generation(Endpoint):
+    """Asks an endpoint that gives texts, whole and in pieces."""
+
+    def asking(self, text: str) -> Body:
+        """Return the fields that ask a text."""
+        raise NotImplementedError
+
+    def body_for(self, model: str) -> Body:
+        """Return the body of a right request to a model."""
+        return {"model": model, **self.asking(QUESTION), "temperature": 0, "max_tokens": MAX_TOKENS}
+
+    async def stream(self, **fields: Any) -> Streamed:
+        """Ask for a stream, with some fields changed; see `body`."""
+        return await self.server.stream(self.path, await self.body(stream=True, **fields))
+
+    async def whole(self) -> Answer:
+        """Return the answer to the usual question: a 200 that has a text.
+
+        Raises:
+            NotApplicable: There is no such answer; a check of its own says so.
+        """
+        await self.model()
+        answer, _ = await self.first_answer()
+        if text_of(answer.json) is None:
+            raise NotApplicable(f"a right request is not answered with a text: {answer.shown}")
+        return answer
+
+    async def text(self) -> str:
+        """Return the text of the usual question's answer; raises NotApplicable when there is none."""
+        text = text_of((await self.whole()).json)
+        if not text:
+            raise NotApplicable("the answer to the usual question has no text")
+        return text
+
+    async def settled_text(self, *, words: int = 1) -> str:
+        """Return the text that the usual question is always answered with.
+
+        Args:
+            words: How many words it must have at least.
+
+        Raises:
+            NotApplicable: A second answer differs, or it is too short.
+        """
+
+        async def ask_again() -> str | None:
+            return text_of((await self.ask()).json)
+
+        text = await self.text()
+        if text != await self.server.known(f"{self.path} again", ask_again):
+            raise NotApplicable("at temperature 0 the same question has different answers")
+        if len(text.split()) < words:
+            raise NotApplicable(f"the usual question's answer is too short to tell: {text!r:.80}")
+        return text
+
+    async def confirm_settled(self) -> None:
+        """Raise NotApplicable when the usual question is by now answered differently; called before a finding."""
+        if text_of((await self.ask()).json) != await self.text():
+            raise NotApplicable("at temperature 0 the same question has different answers")
+
+    async def streamed(self) -> Streamed:
+        """Return the usual question's answer as a stream: a 200 with chunks.
+
+        Raises:
+            NotApplicable: There is none; a check of its own says so.
+        """
+        try:
+            answer: Streamed = await self.server.known(f"{self.path} stream", self.stream)
+        except Unanswered as failure:
+            raise NotApplicable(f"there is no stream: {failure.seen}") from None
+        if answer.status != 200 or not answer.chunks:
+            raise NotApplicable(f"there is no stream: {answer.shown}")
+        return answer
+
+    async def streamed_with_usage(self) -> Streamed:
+        """Return a stream for which usage was asked; raises NotApplicable when there is none."""
+
+        async def ask_usage() -> Streamed:
+            return await self.stream(stream_options={"include_usage": True})
+
+        answer: Streamed = await self.server.known(f"{self.path} usage", ask_usage)
+        if answer.status != 200 or not answer.chunks:
+            raise NotApplicable(f"there is no stream when usage is asked for: {answer.shown}")
+        return answer
+
+
+class Chat(Generation):
+    """Asks /chat/completions."""
+
+    name = "chat"
+    path = "/chat/completions"
+
+    def asking(self, text: str) -> Body:
+        """Return the fields that ask a text: one message of the user."""
+        return {"messages": [{"role": "user", "content": text}]}
+
+
+class Completions(Generation):
+    """Asks /completions."""
+
+    name = "text"
+    path = "/completions"
+
+    def asking(self, text: str) -> Body:
+        """Return the fields that ask a text: the prompt."""
+        return {"prompt": text}
+
+    async def candidates(self) -> list[str]:
+        """Return the models that may answer here; the one that chats comes first."""
+        try:
+            chats = [await Chat(self.server).model()]
+        except NotApplicable:
+            chats = []
+        return [*chats, *(one for one in await super().candidates() if one not in chats)]
+
+
+class Embeddings(Endpoint):
+    """Asks /embeddings."""
+
+    name = "embedding"
+    path = "/embeddings"
+
+    def body_for(self, model: str) -> Body:
+        """Return the body of a right request to a model: two texts."""
+        return {"model": model, "input": ["one", "the number two"]}
+
+
+class Images(Endpoint):
+    """Asks /images/generations."""
+
+    name = "image"
+    path = "/images/generations"
+
+    def body_for(self, model: str) -> Body:
+        """Return the body of a right request to a model."""
+        return {"model": model, "prompt": "a red square"}

@@ -14,12 +14,12 @@ class Echo(CustomLLM):
     async def acompletion(self, *args: Any, **kwargs: Any) -> Any:
         """One answer."""
         response = kwargs["model_response"]
-        response.choices[0].message.content = kwargs["messages"][-1]["content"]
+        response.choices[0].message.content = _text_of(kwargs["messages"])
         return response
 
     async def astreaming(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """The answer, piece by piece."""
-        text = kwargs["messages"][-1]["content"]
+        text = _text_of(kwargs["messages"])
         for start in range(0, len(text), 3):
             yield _chunk(text[start : start + 3])
         yield _chunk("", "stop")
@@ -33,6 +33,11 @@ class Echo(CustomLLM):
             for index, text in enumerate(texts if isinstance(texts, list) else [texts])
         ]
         return response
+
+
+def _text_of(messages: Any) -> str:
+    content = messages[-1]["content"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
 def _chunk(text: str, finish_reason: str = "") -> dict[str, Any]:

@@ -15,9 +15,10 @@ class Echo(litserve.LitAPI):
     def setup(self, device: str) -> None:
         """Load nothing."""
 
-    def predict(self, prompt: Any) -> Iterator[str]:
+    def predict(self, request: Any) -> Iterator[str]:
         """The answer, piece by piece."""
-        text = prompt[-1]["content"]
+        content = request.messages[-1].content
+        text = content if isinstance(content, str) else "".join(part.text for part in content)
         for start in range(0, len(text), 3):
             yield text[start : start + 3]
 

@@ -73,7 +73,7 @@ class Endpoint:
         except Unanswered as failure:
             raise NotApplicable(f"{self.path} does not answer: {failure.seen}") from None
         if answer.status != 200:
-            missing = "the server has none" if answer.status in NOT_THERE else "a right request fails"
+            missing = "the server has none" if answer.status in NOT_THERE else "no model answers a right request there"
             raise NotApplicable(f"{missing}: {answer.shown}")
         return model
 

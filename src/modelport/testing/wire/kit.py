@@ -19,6 +19,8 @@ CHECK_TIMEOUTS = 3.0
 RUN_TIMEOUTS = 20.0
 """How many times the longest answer a whole run may take; what is left then is not looked at."""
 CONNECTIONS = 32
+IDLE_SECONDS = 1.0
+"""How long a connection is used again; servers close idle ones, some after few seconds."""
 
 Outcome = Literal["pass", "fail", "not applicable"]
 
@@ -49,7 +51,7 @@ async def arun_wire_checks(
         raise MissingExtraError("checking a server", "gateway") from error
     wanted = None if ids is None else set(ids)
     chosen = [one for one in registered() if wanted is None or one.id in wanted]
-    limits = httpx.Limits(max_connections=CONNECTIONS)
+    limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=IDLE_SECONDS)
     # A context for TLS takes longer to make than most checks; without TLS there is nothing to verify.
     verify = base_url.lower().startswith("https:")
     results: list[CheckResult] = []

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 5.0
 """How long a stream's body may stay open after `[DONE]`; a client that drains it hangs as long."""
-LONGEST_RETRY_SECONDS = 5.0
-RETRIES = 3
-"""How often, and after which wait at most, a request is sent again that was refused with 429."""
+LONGEST_RETRY_SECONDS, RETRIES = 5.0, 3
+"""After which wait at most, and how often, a request is sent that is refused with 429."""
+CONNECTING = 2
+"""How often a request is sent whose connection breaks."""
 DONE = b"[DONE]"
 
 
@@ -159,18 +160,21 @@ class Server:
         content: dict[str, Any],
         read: Callable[[str, httpx.Response], Awaitable[Answer]],
     ) -> Answer:
-        try:
-            async with (
-                asyncio.timeout(self.timeout_seconds),
-                self.client.stream(request.partition(" ")[0], url, **content) as response,
-            ):
-                return await read(request, response)
-        except TimeoutError:
-            raise self._hangs(request) from None
-        except _http_errors() as error:
-            raise Unanswered(
-                f"{request}: {type(error).__name__}: {error}", "answer every request with a status; never just close"
-            ) from error
+        failure: Exception | None = None
+        # An idle connection may be closed just when it is used again: that is no fault. Twice in a row is one.
+        for _ in range(CONNECTING):
+            try:
+                async with (
+                    asyncio.timeout(self.timeout_seconds),
+                    self.client.stream(request.partition(" ")[0], url, **content) as response,
+                ):
+                    return await read(request, response)
+            except TimeoutError:
+                raise self._hangs(request) from None
+            except _http_errors() as error:
+                failure = error
+        seen = f"{request}: {type(failure).__name__}: {failure}"
+        raise Unanswered(seen, "answer every request with a status; never just close") from failure
 
     def _content(self, body: Any, headers: Mapping[str, str | None]) -> dict[str, Any]:
         sent: dict[str, str] = dict(self.headers)
@@ -209,9 +213,10 @@ class Server:
 
 def _wait_seconds(answer: Answer) -> float:
     try:
-        return min(float(answer.headers.get("retry-after", 1.0)), LONGEST_RETRY_SECONDS)
+        told = float(answer.headers.get("retry-after", 1.0))
     except ValueError:
-        return 1.0
+        told = 1.0
+    return max(0.0, min(told, LONGEST_RETRY_SECONDS))
 
 
 def _headers_of(response: httpx.Response) -> dict[str, str]:

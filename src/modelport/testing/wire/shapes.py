@@ -6,6 +6,7 @@ words of JSON Schema, so that reading them here needs no package, and finds ever
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -18,6 +19,9 @@ Schema = dict[str, Any]
 Kind = Literal["wrong", "null", "absent"]
 """`wrong`: another type or value, or a key is missing that has a value. `null`: null where the key has to be left out.
 `absent`: a required key is missing that may be null."""
+
+TEXT_CHUNK = "CreateCompletionResponse, as a chunk"
+"""The name of the schema of chunks of /completions."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -45,7 +49,11 @@ class Difference(msgspec.Struct, frozen=True):
 def _schemas() -> dict[str, Schema]:
     text = Path(__file__).with_name("openai_answers.json").read_text(encoding="utf-8")
     schemas: dict[str, Schema] = json.loads(text)["$defs"]
-    return schemas
+    # OpenAI gives chunks of texts the schema of whole answers, though their finish_reason is null until the last one.
+    chunk: Schema = copy.deepcopy(schemas["CreateCompletionResponse"])
+    reason: Schema = chunk["properties"]["choices"]["items"]["properties"]["finish_reason"]
+    reason.update(type=["string", "null"], enum=[*reason["enum"], None])
+    return {**schemas, TEXT_CHUNK: chunk}
 
 
 def differences(value: Any, schema: str) -> list[Difference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable
 
@@ -13,6 +14,7 @@ from modelport.testing.wire.judging import expect_taken
 from modelport.testing.wire.registry import wire_check
 from modelport.testing.wire.server import Server
 
+PACKETS, BETWEEN_PACKETS_SECONDS = 8, 0.005
 JSON = "Content-Type: application/json"
 REQUEST_ID = "OpenAI: API reference, Debugging requests; openai/openai-python reads x-request-id"
 
@@ -128,10 +130,12 @@ async def in_pieces(server: Server) -> None:
     body = await _body(server)
     sent = _post(server, body) + body
     async with connected(server) as connection:
-        for start in range(0, len(sent), 64):
-            await connection.send(sent[start : start + 64])
+        step = len(sent) // PACKETS + 1
+        for start in range(0, len(sent), step):
+            await connection.send(sent[start : start + step])
+            await asyncio.sleep(BETWEEN_PACKETS_SECONDS)
         answer = await _answer(connection.answer(f"POST {Chat.path}"))
-    expect_taken(answer, "a request in packets of 64 bytes", "read until the length is reached")
+    expect_taken(answer, f"a request in {PACKETS} packets", "read until the length is reached")
 
 
 @wire_check("wire-http:body:cut-short", source="RFC 9112, 8: incomplete messages")

@@ -37,7 +37,7 @@ FOREIGN_PACKAGES = {
     "jmespath": {"providers"},
     "jinja2": {"models", "providers"},
     "jsonschema": {"models"},
-    "httpx": {"integrations", "gateway"},
+    "httpx": {"integrations", "gateway", "testing"},
     "httpx2": {"gateway"},
     "openai": {"gateway"},
 }

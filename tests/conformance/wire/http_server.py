@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,13 +33,20 @@ class Reply:
 
 
 class RefusedError(Exception):
-    def __init__(self, case: str, message: str, *, status: int = 400, param: str | None = None, code: str | None = None):
+    def __init__(
+        self, case: str, message: str, *, status: int = 400, param: str | None = None, code: str | None = None
+    ):
         super().__init__(message)
         self.case, self.status, self.param, self.code = case, status, param, code
 
 
 class CutError(Exception):
     """The client ended the connection in the middle of a request."""
+
+
+def buffer_of(reader: Any) -> bytearray:
+    """What came and was not read yet."""
+    return reader._buffer
 
 
 class HttpServer:
@@ -54,6 +61,8 @@ class HttpServer:
     ends_streams = True
     repeats_pipelined = False
     watches_leaving = False
+    """Whether streams are slow, and a client's leaving is noticed."""
+    streams = 0
     has_left = False
 
     def answer(self, request: Request) -> Reply:
@@ -66,7 +75,7 @@ class HttpServer:
         reply: Reply | None = None
         try:
             while True:
-                waiting = bool(reader._buffer)  # pyright: ignore
+                waiting = bool(buffer_of(reader))
                 request = await self.read(reader, writer)
                 await self.before_answer(request, reader)
                 if not (waiting and self.repeats_pipelined and reply):
@@ -99,7 +108,7 @@ class HttpServer:
             writer.write(self.expectation)
         request.body, rest = await self.body(request, rest, reader)
         if rest:  # it belongs to the next request
-            reader._buffer[:0] = rest  # pyright: ignore
+            buffer_of(reader)[:0] = rest
         return request
 
     async def body(self, request: Request, rest: bytes, reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
@@ -135,12 +144,11 @@ class HttpServer:
             writer.write(reply.body if request.method != "HEAD" else b"")
             await writer.drain()
             return True
-        for frame in reply.frames:
-            writer.write(b"%x\r\n%b\r\n" % (len(frame), frame))
-            await writer.drain()
-            if self.watches_leaving:
-                await asyncio.sleep(0.003)
-                self.has_left = self.has_left or reader.at_eof()
+        self.streams += 1
+        try:
+            await self.write_frames(reply.frames, reader, writer)
+        finally:
+            self.streams -= 1
         if not self.ends_streams:
             await reader.read()
             return False
@@ -148,9 +156,17 @@ class HttpServer:
         await writer.drain()
         return True
 
+    async def write_frames(self, frames: list[bytes], reader: Any, writer: asyncio.StreamWriter) -> None:
+        for frame in frames:
+            writer.write(b"%x\r\n%b\r\n" % (len(frame), frame))
+            await writer.drain()
+            if self.watches_leaving:
+                await asyncio.sleep(0.003)
+                self.has_left = self.has_left or reader.at_eof()
+
 
 @asynccontextmanager
-async def serving(server: HttpServer) -> AsyncIterator[str]:
+async def serving(server: HttpServer) -> AsyncGenerator[str]:
     """Serve on a free port; gives the base URL."""
     handlers: set[asyncio.Task[None]] = set()
 

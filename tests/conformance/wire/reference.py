@@ -39,6 +39,9 @@ class Right(HttpServer):
 
     def __init__(self) -> None:
         self.count = 0
+        self.asked = 0
+        """What wrong servers keep: how many requests there were, and what the last one asked."""
+        self.last = ""
 
     # --- requests and errors
 
@@ -322,15 +325,23 @@ class Right(HttpServer):
         return "tool_calls"
 
     def tool_calls(self, body: Body) -> Reply:
-        call = {"id": self.call_id(), "type": "function", "function": {"name": "weather", "arguments": self.arguments()}}
+        call = {
+            "id": self.call_id(),
+            "type": "function",
+            "function": {"name": "weather", "arguments": self.arguments()},
+        }
         reason = self.tool_reason(body)
         if not self.is_streamed(body):
             message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
             choice = {"index": 0, "logprobs": None, "finish_reason": reason, "message": message}
             return self.json({**self.head("chat", body, "chat.completion"), "choices": [choice]})
-        deltas = [{"role": "assistant", "content": None}, *({"tool_calls": [one]} for one in self.call_pieces(call)), {}]
+        deltas = [
+            {"role": "assistant", "content": None},
+            *({"tool_calls": [one]} for one in self.call_pieces(call)),
+            {},
+        ]
         head = self.head("chat", body, "chat.completion.chunk")
-        entries = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+        entries: list[Body] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
         entries[-1]["finish_reason"] = reason
         return self.stream_reply("chat", body, [{**head, "choices": [entry]} for entry in entries])
 
@@ -387,7 +398,9 @@ class Right(HttpServer):
         if "prompt" not in body:
             raise RefusedError("no-image-prompt", "the prompt is missing", param="prompt")
         picture = base64.b64encode(b"pixels").decode()
-        return self.json(self.drawn(body, {"created": 1_700_000_000, "data": [{"b64_json": picture}] * (body.get("n") or 1)}))
+        return self.json(
+            self.drawn(body, {"created": 1_700_000_000, "data": [{"b64_json": picture}] * (body.get("n") or 1)})
+        )
 
     def drawn(self, body: Body, value: Body) -> Body:
         return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from modelport.testing.checks import CheckFailure
 
@@ -56,10 +56,10 @@ class Answer:
         Raises:
             CheckFailure: It is no JSON object.
         """
-        value = self.json
-        if not isinstance(value, dict):
+        value = object_of(self.json)
+        if value is None:
             raise CheckFailure(f"{self.shown}: no JSON object", "answer with a JSON object")
-        return value  # pyright: ignore[reportUnknownVariableType]
+        return value
 
     @property
     def shown(self) -> str:
@@ -90,23 +90,21 @@ class Streamed(Answer):
     @property
     def chunks(self) -> list[dict[str, Any]]:
         """The data lines that are JSON objects with choices."""
-        return [one for one in map(_parsed, self.data) if isinstance(one, dict) and isinstance(one.get("choices"), list)]
+        parsed = [object_of(_parsed(one)) for one in self.data]
+        return [one for one in parsed if one is not None and isinstance(one.get("choices"), list)]
 
     def entries(self, index: int = 0) -> list[dict[str, Any]]:
         """Return what the chunks say of one choice."""
         return [
-            entry
-            for chunk in self.chunks
-            for entry in chunk["choices"]
-            if isinstance(entry, dict) and entry.get("index", 0) == index
+            entry for chunk in self.chunks for entry in objects_of(chunk["choices"]) if entry.get("index", 0) == index
         ]
 
     def pieces(self, index: int = 0) -> list[str]:
         """Return the pieces of one choice's text, of a chat or a completion; empty ones are left out."""
         texts: list[Any] = []
         for entry in self.entries(index):
-            delta = entry.get("delta")
-            texts.append(delta.get("content") if isinstance(delta, dict) else entry.get("text"))  # pyright: ignore
+            delta = object_of(entry.get("delta"))
+            texts.append(entry.get("text") if delta is None else delta.get("content"))
         return [text for text in texts if isinstance(text, str) and text]
 
     def joined(self, index: int = 0) -> str:
@@ -117,6 +115,17 @@ class Streamed(Answer):
         """Return one choice's finish reasons that are not null."""
         reasons = [entry.get("finish_reason") for entry in self.entries(index)]
         return [reason for reason in reasons if reason is not None]
+
+
+def object_of(value: Any) -> dict[str, Any] | None:
+    """Return a value that is a JSON object; None for any other."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def objects_of(value: Any) -> list[dict[str, Any]]:
+    """Return the JSON objects in a value that is a list; none of any other."""
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [one for one in map(object_of, items) if one is not None]
 
 
 def _parsed(data: str) -> Any:
@@ -130,13 +139,12 @@ def text_of(value: Any, index: int = 0) -> str | None:
     """Return the text of a whole answer's choice, of a chat or a completion; None when there is none."""
     for choice in choices_of(value):
         if choice.get("index", 0) == index:
-            message = choice.get("message")
-            text = message.get("content") if isinstance(message, dict) else choice.get("text")  # pyright: ignore
+            message = object_of(choice.get("message"))
+            text = choice.get("text") if message is None else message.get("content")
             return text if isinstance(text, str) else None
     return None
 
 
 def choices_of(value: Any) -> list[dict[str, Any]]:
     """Return a whole answer's choices, as far as they are objects."""
-    choices = value.get("choices") if isinstance(value, dict) else None  # pyright: ignore
-    return [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []  # pyright: ignore
+    return objects_of((object_of(value) or {}).get("choices"))

@@ -170,6 +170,7 @@ class Generation(Endpoint):
         async def ask_usage() -> Streamed:
             return await self.stream(stream_options={"include_usage": True})
 
+        await self.streamed()
         answer: Streamed = await self.server.known(f"{self.path} usage", ask_usage)
         if answer.status != 200 or not answer.chunks:
             raise NotApplicable(f"there is no stream when usage is asked for: {answer.shown}")

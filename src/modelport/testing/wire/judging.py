@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelport.testing.checks import CheckFailure, NotApplicable, expect
-from modelport.testing.wire.answers import Answer
+from modelport.testing.wire.answers import Answer, object_of
 from modelport.testing.wire.shapes import Kind, differences
 
 SPEC = "openai/openai-openapi: {}"
@@ -41,9 +41,7 @@ def expect_shape(values: Sequence[Any], schema: str, kind: Kind, *, but: Sequenc
 
 def error_of(answer: Answer) -> dict[str, Any] | None:
     """Return the object under `error`; None when there is none."""
-    value = answer.json
-    error = value.get("error") if isinstance(value, dict) else None  # pyright: ignore
-    return error if isinstance(error, dict) else None  # pyright: ignore
+    return object_of((object_of(answer.json) or {}).get("error"))
 
 
 def expect_refused(answer: Answer, statuses: Sequence[int] = (400,)) -> None:

@@ -102,7 +102,8 @@ def run_wire_checks(
     Args:
         base_url: The address with its path, `http://127.0.0.1:4000/v1`.
         key: The key, which is sent as a bearer token; None: none is sent, and nothing about keys is checked.
-        model: The model to ask; None: the first listed one that chats. Other endpoints ask the first that answers there.
+        model: The model to ask; None: the first listed one that chats. An endpoint that it does not answer is asked
+            with the other listed ones.
         ids: Only these checks; None: all.
         timeout_seconds: How long one answer may take; the whole run takes at most 20 times as long.
         on_result: Is called with each result as its check ends.

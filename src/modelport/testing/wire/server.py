@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelport.testing.checks import CheckFailure, NotApplicable
-from modelport.testing.wire.answers import Answer, Streamed
+from modelport.testing.wire.answers import Answer, Streamed, object_of, objects_of
 
 if TYPE_CHECKING:
     import httpx
@@ -128,11 +128,10 @@ class Server:
     async def listed(self) -> list[str]:
         """Return the ids of the listed models; empty when there is no list."""
         try:
-            value = (await self.listing()).json
+            value = object_of((await self.listing()).json) or {}
         except (CheckFailure, NotApplicable):
             return []
-        data = value.get("data") if isinstance(value, dict) else None  # pyright: ignore
-        ids = [one.get("id") for one in data if isinstance(one, dict)] if isinstance(data, list) else []  # pyright: ignore
+        ids = [one.get("id") for one in objects_of(value.get("data"))]
         return [one for one in ids if isinstance(one, str) and one]
 
     async def _send(

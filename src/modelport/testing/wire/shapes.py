@@ -11,9 +11,11 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
+
+from modelport.testing.wire.answers import object_of
 
 Schema = dict[str, Any]
 Kind = Literal["wrong", "null", "absent"]
@@ -82,11 +84,11 @@ def _differences(value: Any, schema: Schema, path: str) -> Iterator[Difference]:
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(_shown(one) for one in schema["enum"])
         yield Difference(path, "wrong", f"`{path}` is {_shown(value)}, none of {allowed}")
-    if isinstance(value, dict):
-        yield from _of_object(value, schema, path)  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(value, list):
-        for index, item in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-            yield from _differences(item, schema.get("items", {}), f"{path}[{index}]")
+    members = object_of(value)
+    if members is not None:
+        yield from _of_object(members, schema, path)
+    for index, item in enumerate(cast("list[Any]", value) if isinstance(value, list) else ()):
+        yield from _differences(item, schema.get("items", {}), f"{path}[{index}]")
 
 
 def _of_branches(value: Any, branches: list[Schema], path: str) -> Iterator[Difference]:
@@ -104,9 +106,9 @@ def _of_object(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Dif
             where = f"{path}.{key}" if path else key
             kind: Kind = "absent" if _may_be_null(properties.get(key, {})) else "wrong"
             yield Difference(where, kind, f"`{where}` is missing")
-    others = schema.get("additionalProperties")
+    others = object_of(schema.get("additionalProperties"))
     for key, item in value.items():
-        of_key = properties.get(key, others if isinstance(others, dict) else None)
+        of_key = properties.get(key, others)
         if of_key is not None:
             yield from _differences(item, of_key, f"{path}.{key}" if path else key)
 

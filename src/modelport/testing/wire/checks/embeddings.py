@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import struct
-from typing import Any
 
 from modelport.testing.checks import NotApplicable, expect, expect_equal
-from modelport.testing.wire.answers import Answer
+from modelport.testing.wire.answers import Answer, object_of, objects_of
 from modelport.testing.wire.asking import OMIT, Embeddings
 from modelport.testing.wire.judging import (
     SPEC,
@@ -46,7 +45,7 @@ async def shape(server: Server) -> None:
 async def usage(server: Server) -> None:
     """The answer counts the tokens of its input."""
     value = (await _two(server)).object.get("usage")
-    count = value.get("prompt_tokens") if isinstance(value, dict) else None  # pyright: ignore
+    count = (object_of(value) or {}).get("prompt_tokens")
     expect(isinstance(count, int) and count > 0, f"`usage` is {value!r:.120}", "count prompt_tokens and total_tokens")
 
 
@@ -104,7 +103,9 @@ async def dimensions(server: Server) -> None:
     expect(set(lengths) == {wanted}, f"dimensions is {wanted}, the vectors have {lengths}", mend)
 
 
-@wire_check("wire-embedding:request:huge-dimensions", source="a number of the client must not decide how much memory is taken")
+@wire_check(
+    "wire-embedding:request:huge-dimensions", source="a number of the client must not decide how much memory is taken"
+)
 async def huge_dimensions(server: Server) -> None:
     """A million million dimensions are refused."""
     await _two(server)
@@ -155,10 +156,8 @@ async def _two(server: Server) -> Answer:
 
 
 def _vectors(answer: Answer) -> list[list[float]]:
-    value = answer.json
-    data: Any = value.get("data") if isinstance(value, dict) else None  # pyright: ignore
-    vectors = [one.get("embedding") for one in data if isinstance(one, dict)] if isinstance(data, list) else []  # pyright: ignore
-    return [one for one in vectors if isinstance(one, list)]  # pyright: ignore
+    data = objects_of((object_of(answer.json) or {}).get("data"))
+    return [one["embedding"] for one in data if isinstance(one.get("embedding"), list)]
 
 
 def _near(one: list[float], other: list[float]) -> bool:

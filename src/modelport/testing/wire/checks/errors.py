@@ -93,12 +93,22 @@ CASES = (
         _chat(temperature="hot"),
         with_object=True,
     ),
-    Case("temperature-above", "A temperature above 2 is a 400.", f"{REQUEST}.temperature.maximum", _chat(temperature=3)),
+    Case(
+        "temperature-above", "A temperature above 2 is a 400.", f"{REQUEST}.temperature.maximum", _chat(temperature=3)
+    ),
     Case("max-tokens-text", "A max_tokens that is a word is a 400.", f"{REQUEST}.max_tokens", _chat(max_tokens="many")),
-    Case("stream-text", "A stream that is neither true nor false is a 400.", f"{REQUEST}.stream", _chat(stream="maybe")),
+    Case(
+        "stream-text", "A stream that is neither true nor false is a 400.", f"{REQUEST}.stream", _chat(stream="maybe")
+    ),
     Case("no-choices", "`n: 0` is a 400.", f"{REQUEST}.n.minimum", _chat(n=0)),
     Case("wrong-stop", "A stop that is a number is a 400.", SPEC.format("StopConfiguration"), _chat(stop=7)),
-    Case("bad-json", "A body that is no JSON is a 400.", "RFC 8259", _raw(b'{"model": "x", "messages": ['), with_object=True),
+    Case(
+        "bad-json",
+        "A body that is no JSON is a 400.",
+        "RFC 8259",
+        _raw(b'{"model": "x", "messages": ['),
+        with_object=True,
+    ),
     Case("no-object", "A body that is a JSON list is a 400.", REQUEST, _raw(b"[]")),
     Case("no-body", "A request without body is a 400.", REQUEST, _raw(b"")),
     Case("deep-json", "A body of lists in lists in lists is a 400.", "RFC 8259, 9: bounds of depth", _raw(b"[" * DEEP)),
@@ -168,7 +178,9 @@ async def wrong_type_kind(server: Server) -> None:
     """The error of a wrong value has the type `invalid_request_error`."""
     error = _refusal(await Chat(server).ask(temperature="hot"))
     kind = error.get("type")
-    expect(kind == "invalid_request_error", f"`type` is {kind!r}", "say `invalid_request_error` for what the client did")
+    expect(
+        kind == "invalid_request_error", f"`type` is {kind!r}", "say `invalid_request_error` for what the client did"
+    )
 
 
 @wire_check("wire-errors:throttled:retry-after", source="openai/openai-python _base_client.py: retry-after")

@@ -39,7 +39,10 @@ async def options(server: Server) -> None:
     expect(answer.status < 500, answer.shown, "answer 204 where browsers may call, else 405")
 
 
-@wire_check("wire-http:options:headers", source="WHATWG Fetch, 4.8: Access-Control-Allow-Headers; OpenAI's SDKs add x-stainless-*")
+@wire_check(
+    "wire-http:options:headers",
+    source="WHATWG Fetch, 4.8: Access-Control-Allow-Headers; OpenAI's SDKs add x-stainless-*",
+)
 async def options_headers(server: Server) -> None:
     """Where browsers may call, they may send the headers that OpenAI's SDKs send."""
     wanted = ("authorization", "content-type", "x-stainless-lang")
@@ -91,7 +94,9 @@ async def kept(server: Server) -> None:
         for number in (1, 2):
             await connection.send(_post(server, body) + body)
             answer = await _answer(connection.answer(f"POST {Chat.path}"), f"request {number} of a connection")
-            expect_taken(answer, f"request {number} of a connection", "leave connections open, or send Connection: close")
+            expect_taken(
+                answer, f"request {number} of a connection", "leave connections open, or send Connection: close"
+            )
             if "close" in answer.headers.get("connection", ""):
                 raise NotApplicable("the server closes its connections")
 
@@ -156,7 +161,7 @@ async def cut_short(server: Server) -> None:
 @wire_check("wire-http:body:two-lengths", source="RFC 9112, 6.3, rule 5: request smuggling")
 async def two_lengths(server: Server) -> None:
     """A request with two different Content-Length headers is refused."""
-    body = await _body(server)
+    body = await _body(server) + b" "
     lines = (JSON, f"Content-Length: {len(body)}", f"Content-Length: {len(body) - 1}")
     async with connected(server) as connection:
         await connection.send(head_of(server, "POST", Chat.path, *lines) + body)

@@ -7,7 +7,7 @@ import binascii
 from typing import Any
 
 from modelport.testing.checks import NotApplicable, expect
-from modelport.testing.wire.answers import Answer
+from modelport.testing.wire.answers import Answer, object_of, objects_of
 from modelport.testing.wire.asking import OMIT, Images
 from modelport.testing.wire.judging import SPEC, expect_refused, expect_shape, expect_taken, refused_politely
 from modelport.testing.wire.registry import wire_check
@@ -70,9 +70,7 @@ async def _one(server: Server) -> Answer:
 
 
 def _images(answer: Answer) -> list[dict[str, Any]]:
-    value = answer.json
-    data: Any = value.get("data") if isinstance(value, dict) else None  # pyright: ignore
-    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []  # pyright: ignore
+    return objects_of((object_of(answer.json) or {}).get("data"))
 
 
 def _is_base64(value: Any) -> bool:

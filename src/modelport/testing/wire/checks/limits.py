@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelport.testing.checks import NotApplicable, expect
-from modelport.testing.wire.answers import Answer, Streamed, choices_of, text_of
+from modelport.testing.wire.answers import Answer, Streamed, choices_of, object_of, text_of
 from modelport.testing.wire.asking import OMIT, Chat, Generation
 from modelport.testing.wire.judging import SPEC, expect_taken, refused_politely
 from modelport.testing.wire.registry import generation_check, wire_check
@@ -94,7 +94,7 @@ async def limit_reason(asked: Generation) -> None:
     if len(text_of(answer.json) or text) >= len(text):
         raise NotApplicable(f"max_tokens cuts nothing: {answer.shown}")
     reasons = [one.get("finish_reason") for one in choices_of(answer.json)]
-    expect(reasons == ["length"], f"finish_reason is {reasons!r}", "say `length` when max_tokens ended the answer")
+    expect(reasons[:1] == ["length"], f"finish_reason is {reasons!r}", "say `length` when max_tokens ended the answer")
 
 
 @generation_check("wire-limit:{endpoint}:stream", source=LIMIT)
@@ -109,7 +109,7 @@ async def limit_stream(asked: Generation) -> None:
 
 @wire_check(
     "wire-limit:chat:max-completion-tokens",
-    source=f"{SPEC.format('CreateChatCompletionRequest.max_completion_tokens')}; huggingface/text-generation-inference#2844",
+    source="openai/openai-openapi: max_completion_tokens; huggingface/text-generation-inference#2844",
 )
 async def max_completion_tokens(server: Server) -> None:
     """max_completion_tokens cuts a chat as max_tokens does."""
@@ -124,8 +124,7 @@ async def limit_counted(asked: Generation) -> None:
     answer = await asked.ask(max_tokens=2)
     if len(text_of(answer.json) or text) >= len(text):
         raise NotApplicable(f"max_tokens cuts nothing: {answer.shown}")
-    usage = answer.object.get("usage")
-    count = usage.get("completion_tokens") if isinstance(usage, dict) else None  # pyright: ignore
+    count = (object_of(answer.object.get("usage")) or {}).get("completion_tokens")
     if not isinstance(count, int):
         raise NotApplicable("tokens are not counted")
     expect(count <= 2, f"max_tokens is 2, completion_tokens is {count}", "count the tokens that are in the answer")
@@ -163,7 +162,7 @@ async def role_each(server: Server) -> None:
     if not answer.entries(1):
         raise NotApplicable("there is no second choice")
     firsts = [answer.entries(index)[0].get("delta") for index in (0, 1)]
-    with_role = [isinstance(one, dict) and one.get("role") == "assistant" for one in firsts]  # pyright: ignore
+    with_role = [(object_of(one) or {}).get("role") == "assistant" for one in firsts]
     expect(all(with_role), f"the first deltas are {firsts!r:.160}", "begin each choice with its role")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 from modelport.testing.checks import NotApplicable, expect, expect_equal
-from modelport.testing.wire.answers import Answer
+from modelport.testing.wire.answers import Answer, objects_of
 from modelport.testing.wire.judging import SPEC, expect_shape
 from modelport.testing.wire.registry import wire_check
 from modelport.testing.wire.server import Server, Unanswered
@@ -46,8 +45,7 @@ async def ids_differ(server: Server) -> None:
 @wire_check("wire-models:list:created-seconds", source=SOURCE)
 async def created_seconds(server: Server) -> None:
     """`created` of a listed model counts seconds, not milliseconds."""
-    data: list[Any] = (await _right_list(server)).object["data"]
-    times = [one.get("created") for one in data if isinstance(one, dict)]  # pyright: ignore
+    times = [one.get("created") for one in objects_of((await _right_list(server)).object["data"])]
     wrong = [one for one in times if isinstance(one, int | float) and one > MILLISECONDS]
     expect(not wrong, f"`created` is {wrong[:1]}", "give Unix seconds")
 
@@ -55,9 +53,9 @@ async def created_seconds(server: Server) -> None:
 @wire_check("wire-models:retrieve:answers", source=RETRIEVE)
 async def retrieve(server: Server) -> None:
     """GET /models/{id} answers with the entry of the list, also for ids with slashes."""
-    listed = (await _right_list(server)).object["data"]
-    by_id = {one["id"]: one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), str)}
-    for name in [one for one in by_id if "/" in one][:1] or list(by_id)[:1]:
+    await _right_list(server)
+    ids = await server.listed()
+    for name in [one for one in ids if "/" in one][:1] or ids[:1]:
         answer = await server.ask("GET", f"/models/{quote(name)}")
         mend = "serve GET /v1/models/{id}, with a path parameter that takes slashes"
         expect(answer.status == 200, answer.shown, mend)

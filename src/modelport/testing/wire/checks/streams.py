@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from modelport.testing.checks import NotApplicable, expect, expect_equal
-from modelport.testing.wire.answers import Streamed
+from modelport.testing.wire.answers import Streamed, object_of
 from modelport.testing.wire.asking import Chat, Completions, Generation
 from modelport.testing.wire.judging import SPEC, expect_shape
 from modelport.testing.wire.registry import add_check, generation_check, wire_check
@@ -68,7 +68,9 @@ async def done_last(asked: Generation) -> None:
     expect(places[0] == len(data) - 1, f"{len(data) - 1 - places[0]} events after [DONE]", mend)
 
 
-@generation_check("wire-stream:{endpoint}:ends", source="openai/openai-python _streaming.py: the body is read to its end")
+@generation_check(
+    "wire-stream:{endpoint}:ends", source="openai/openai-python _streaming.py: the body is read to its end"
+)
 async def ends(asked: Generation) -> None:
     """The body of a stream of {path} ends when [DONE] was sent, and is ended as HTTP wants it."""
     seen = f"the body was still open {DRAIN_SECONDS:g} s after [DONE], or was cut off"
@@ -141,7 +143,9 @@ async def as_whole(asked: Generation) -> None:
     expect_equal(joined, text, "the joined stream", "stream the same text that a whole answer has")
 
 
-@generation_check("wire-stream:{endpoint}:error-status", source="ray-project/ray#64833; ray serve llm _peek_at_generator")
+@generation_check(
+    "wire-stream:{endpoint}:error-status", source="ray-project/ray#64833; ray serve llm _peek_at_generator"
+)
 async def error_status(asked: Generation) -> None:
     """A stream of {path} that cannot begin is refused with a status, not with a 200."""
     await asked.streamed()
@@ -180,5 +184,4 @@ def _is_json_or_done(line: str) -> bool:
 
 
 def _delta(entry: dict[str, Any]) -> dict[str, Any]:
-    delta = entry.get("delta")
-    return delta if isinstance(delta, dict) else {}  # pyright: ignore
+    return object_of(entry.get("delta")) or {}

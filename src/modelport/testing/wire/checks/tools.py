@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from modelport.testing.checks import NotApplicable, expect
-from modelport.testing.wire.answers import Answer, Streamed, choices_of
+from modelport.testing.wire.answers import Answer, Streamed, choices_of, object_of, objects_of
 from modelport.testing.wire.asking import Chat
 from modelport.testing.wire.judging import SPEC, expect_taken_or_refused
 from modelport.testing.wire.registry import wire_check
@@ -22,8 +22,9 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
     },
 }
-ASKED = {
-    "messages": [{"role": "user", "content": "What is the weather in Paris? Use the tool."}],
+QUESTION = {"role": "user", "content": "What is the weather in Paris? Use the tool."}
+ASKED: dict[str, Any] = {
+    "messages": [QUESTION],
     "tools": [TOOL],
     "tool_choice": "required",
     "max_tokens": 256,
@@ -35,14 +36,13 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arg
 async def whole_calls(server: Server) -> None:
     """A tool call has an id, the type `function`, a name, and arguments that are a string of a JSON object."""
     for call in _calls_of(await _whole(server)):
-        function = call.get("function")
+        function = object_of(call.get("function")) or {}
         right = (
             isinstance(call.get("id"), str)
             and call["id"]
             and call.get("type") == "function"
-            and isinstance(function, dict)
-            and isinstance(function.get("name"), str)  # pyright: ignore
-            and isinstance(_arguments(function.get("arguments")), dict)  # pyright: ignore
+            and isinstance(function.get("name"), str)
+            and isinstance(_arguments(function.get("arguments")), dict)
         )
         expect(right, f"a tool call is {call!r:.200}", "give id, type, function.name, and arguments as a JSON string")
 
@@ -68,21 +68,23 @@ async def stream_calls(server: Server) -> None:
     """Streamed tool calls have an index in every piece, and arguments that join to a JSON object."""
     joined: dict[Any, str] = {}
     for piece in await _pieces(server):
-        index, function = piece.get("index"), piece.get("function")
+        index = piece.get("index")
         expect(isinstance(index, int), f"a piece without index: {piece!r:.160}", "number the calls of an answer from 0")
-        part = function.get("arguments") if isinstance(function, dict) else None  # pyright: ignore
+        part = (object_of(piece.get("function")) or {}).get("arguments")
         joined[index] = joined.get(index, "") + (part if isinstance(part, str) else "")
     for arguments in joined.values():
         is_object = isinstance(_arguments(arguments), dict)
-        expect(is_object, f"the joined arguments are {arguments!r:.160}", "send pieces of one JSON object, `{}` if empty")
+        expect(
+            is_object, f"the joined arguments are {arguments!r:.160}", "send pieces of one JSON object, `{}` if empty"
+        )
 
 
 @wire_check("wire-tools:stream:named-once", source=DELTA)
 async def named_once(server: Server) -> None:
-    """The first piece of a streamed tool call has its id, type and name, and no other piece has a name or another id."""
+    """The first piece of a streamed tool call has id, type and name, and no other has a name or another id."""
     first: dict[Any, dict[str, Any]] = {}
     for piece in await _pieces(server):
-        function: dict[str, Any] = piece.get("function") or {}
+        function = object_of(piece.get("function")) or {}
         begun = first.setdefault(piece.get("index"), piece)
         if begun is piece:
             right = piece.get("id") and piece.get("type") == "function" and function.get("name")
@@ -112,8 +114,8 @@ async def choice_object(server: Server) -> None:
 @wire_check("wire-tools:request:history", source=SPEC.format("ChatCompletionRequestToolMessage"))
 async def history(server: Server) -> None:
     """A conversation may have a tool call without content and the tool's answer, or is refused with an error object."""
-    messages = [
-        *ASKED["messages"],
+    messages: list[dict[str, Any]] = [
+        QUESTION,
         {"role": "assistant", "content": None, "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
     ]
@@ -133,25 +135,23 @@ async def _whole(server: Server) -> Answer:
 
 async def _streamed(server: Server) -> Streamed:
     await _whole(server)
+    await Chat(server).streamed()
     answer: Streamed = await server.known("streamed tools", lambda: Chat(server).stream(**ASKED))
     return answer
 
 
 async def _pieces(server: Server) -> list[dict[str, Any]]:
     answer = await _streamed(server)
-    deltas = [one.get("delta") for one in answer.entries()]
-    calls = [one.get("tool_calls") for one in deltas if isinstance(one, dict)]  # pyright: ignore
-    pieces = [piece for each in calls if isinstance(each, list) for piece in each if isinstance(piece, dict)]  # pyright: ignore
+    deltas = [object_of(one.get("delta")) or {} for one in answer.entries()]
+    pieces = [piece for delta in deltas for piece in objects_of(delta.get("tool_calls"))]
     if not pieces:
         raise NotApplicable(f"the stream calls no tools: {answer.shown}")
-    return pieces  # pyright: ignore
+    return pieces
 
 
 def _calls_of(answer: Answer) -> list[dict[str, Any]]:
     for choice in choices_of(answer.json):
-        message = choice.get("message")
-        calls = message.get("tool_calls") if isinstance(message, dict) else None  # pyright: ignore
-        return [one for one in calls if isinstance(one, dict)] if isinstance(calls, list) else []  # pyright: ignore
+        return objects_of((object_of(choice.get("message")) or {}).get("tool_calls"))
     return []
 
 

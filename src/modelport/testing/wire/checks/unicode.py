@@ -57,7 +57,9 @@ async def escapes(server: Server) -> None:
     expect_equal(text_of(escaped.json), text_of(plain.json), "the answer", "decode JSON's surrogate pairs")
 
 
-@wire_check("wire-unicode:request:separators", source="RFC 8259, 7: strings; line separators split naive readers' lines")
+@wire_check(
+    "wire-unicode:request:separators", source="RFC 8259, 7: strings; line separators split naive readers' lines"
+)
 async def separators(server: Server) -> None:
     """A question with NUL, U+2028 and other separators is answered, or refused with an error object."""
     chat = Chat(server)
@@ -66,7 +68,9 @@ async def separators(server: Server) -> None:
     expect_taken_or_refused(answer, "a question with NUL and U+2028", "take all characters of JSON")
 
 
-@wire_check("wire-unicode:request:lone-surrogate", source="RFC 8259, 8.2: behaviour is unpredictable; it must not be a 500")
+@wire_check(
+    "wire-unicode:request:lone-surrogate", source="RFC 8259, 8.2: behaviour is unpredictable; it must not be a 500"
+)
 async def lone_surrogate(server: Server) -> None:
     """Half a surrogate pair in a question is answered, or refused with an error object; it is no failure."""
     chat = Chat(server)

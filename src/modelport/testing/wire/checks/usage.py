@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.testing.checks import NotApplicable, expect
-from modelport.testing.wire.answers import Answer
+from modelport.testing.wire.answers import Answer, object_of
 from modelport.testing.wire.asking import QUESTION, Generation
 from modelport.testing.wire.judging import SPEC
 from modelport.testing.wire.registry import generation_check
@@ -30,7 +30,9 @@ async def adds_up(asked: Generation) -> None:
     expect(prompt + completion == total, f"{prompt} + {completion} is given as {total}", "add the two counts")
 
 
-@generation_check("wire-usage:{endpoint}:counted", source="BerriAI/litellm 1.109.1: 0/0/0 for answers of custom handlers")
+@generation_check(
+    "wire-usage:{endpoint}:counted", source="BerriAI/litellm 1.109.1: 0/0/0 for answers of custom handlers"
+)
 async def counted(asked: Generation) -> None:
     """An answer of {path} that has a text has counts above 0."""
     await asked.text()
@@ -91,19 +93,18 @@ async def stream_as_whole(asked: Generation) -> None:
         raise NotApplicable("the stream counts nothing")
     if any(told[-1][name] != whole[name] for name in COUNTS):
         await asked.confirm_settled()
-    expect(
-        all(told[-1][name] == whole[name] for name in COUNTS),
-        f"whole: {[whole[name] for name in COUNTS]}, stream: {[told[-1][name] for name in COUNTS]} ({', '.join(COUNTS)})",
-        "count both in the same way",
-    )
+    counts = [[usage[name] for name in COUNTS] for usage in (whole, told[-1])]
+    seen = f"{', '.join(COUNTS)} are {counts[0]} in the whole answer, {counts[1]} in the stream"
+    expect(counts[0] == counts[1], seen, "count both in the same way")
 
 
 def _is_usage(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(name), int) for name in COUNTS)  # pyright: ignore
+    counts = object_of(value) or {}
+    return all(isinstance(counts.get(name), int) for name in COUNTS)
 
 
 def _counted(answer: Answer) -> dict[str, int]:
-    usage = answer.object.get("usage")
-    if not _is_usage(usage):
+    usage = object_of(answer.object.get("usage"))
+    if usage is None or not _is_usage(usage):
         raise NotApplicable(f"tokens are not counted: {answer.shown}")
-    return usage  # pyright: ignore
+    return usage

@@ -60,7 +60,9 @@ def _shape_check(kind: Any, variant: str, sentence: str) -> None:
 
 _shape_check("wrong", "types", "All that is in a whole answer of {path} has the type that OpenAI's schema says.")
 _shape_check("null", "no-nulls", "A whole answer of {path} has no null where OpenAI's schema allows none.")
-_shape_check("absent", "null-keys", "A whole answer of {path} has the keys that OpenAI requires even where they are null.")
+_shape_check(
+    "absent", "null-keys", "A whole answer of {path} has the keys that OpenAI requires even where they are null."
+)
 
 
 @generation_check("wire-{endpoint}:whole:id", source=SPECS)

@@ -11,7 +11,7 @@ import pytest
 from modelport.testing import CheckResult
 from modelport.testing.wire import all_wire_checks, arun_wire_checks, kit, run_wire_checks, server
 from modelport.testing.wire.shapes import TEXT_CHUNK, differences
-from tests.conformance.wire.http_server import HttpServer, Reply, Request, serving
+from tests.conformance.wire.http_server import HttpServer, RefusedError, Reply, Request, serving
 from tests.conformance.wire.reference import KEY, MODEL, Right
 from tests.openai_schemas import validator_of
 
@@ -45,7 +45,16 @@ class TwoModels(Right):
         return self.json({**self.entry(), "id": "other"}) if name == "other" else super().retrieve(name)
 
 
-class OnlyVectors(Right):
+class Reasoning(Right):
+    """Takes neither temperature nor max_tokens, as some models do."""
+
+    def check_options(self, body: dict[str, Any]) -> None:
+        if body.get("temperature") is not None or body.get("max_tokens") is not None:
+            raise RefusedError("refused", "use max_completion_tokens", param="max_tokens")
+        super().check_options(body)
+
+
+class OnlyChats(Right):
     """Chats, and has no other endpoint."""
 
     def route(self, request: Request) -> Reply:
@@ -87,8 +96,16 @@ async def test_without_a_model_the_first_listed_one_that_answers_is_asked() -> N
     assert {one for one, outcome in outcomes(results).items() if outcome == "fail"} == set()
 
 
+async def test_a_model_that_takes_no_temperature_is_asked_without() -> None:
+    async with serving(Reasoning()) as url:
+        results = await arun_wire_checks(url, key=KEY, model=MODEL, timeout_seconds=10)
+    failed = {result.id for result in results if result.outcome == "fail"}
+    about_options = ("wire-limit", "wire-request:chat:temperature", "wire-errors:wrong-type", "wire-errors:temp")
+    assert {one for one in failed if not one.startswith(about_options)} == set()
+
+
 async def test_endpoints_that_are_not_there_are_not_applicable() -> None:
-    async with serving(OnlyVectors()) as url:
+    async with serving(OnlyChats()) as url:
         results = await arun_wire_checks(url, key=KEY, model=MODEL, timeout_seconds=10)
     missing = {"wire-text", "wire-embedding", "wire-image"}
     for result in results:
@@ -169,6 +186,38 @@ async def test_a_refusal_for_load_is_asked_again(monkeypatch: pytest.MonkeyPatch
     assert outcomes(results)["wire-errors:throttled:retry-after"] == "pass"
     over_sockets = {result.id for result in results if result.id.startswith("wire-http")}
     assert {result.id for result in results if result.outcome == "fail"} <= over_sockets
+
+
+# --- what is sent
+
+
+class Listening(Right):
+    """Remembers the JSON of every chat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got: list[Any] = []
+
+    def chat(self, body: dict[str, Any]) -> Reply:
+        self.got.append(body)
+        return super().chat(body)
+
+
+@pytest.mark.parametrize("kind", ["request", "errors", "stop", "limit", "choices", "tools", "unicode", "usage"])
+async def test_what_must_be_taken_is_right_by_openais_schema_and_what_must_be_refused_is_not(kind: str) -> None:
+    validator = validator_of("CreateChatCompletionRequest")
+    allowed_vendors = {"wire-request:chat:unknown-field", "wire-request:chat:huge-number"}
+    for check_id in (one.id for one in all_wire_checks() if one.id.startswith(f"wire-{kind}:")):
+        if check_id in allowed_vendors:
+            continue
+        listening = Listening()
+        async with serving(listening) as url:
+            await arun_wire_checks(url, key=KEY, model=MODEL, ids=[check_id], timeout_seconds=10)
+        asked_last = listening.got[-1:]
+        refused = (
+            kind == "errors" and listening.got[1:] and check_id.split(":")[1] not in {"unknown-model", "throttled"}
+        )
+        assert all(validator.is_valid(body) != bool(refused) for body in asked_last), (check_id, asked_last)
 
 
 # --- the schemas

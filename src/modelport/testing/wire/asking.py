@@ -38,23 +38,28 @@ class Endpoint:
         self.server = server
         """The server."""
 
-    def body_for(self, model: str) -> Body:
-        """Return the body of a right request to a model."""
+    def bodies_for(self, model: str) -> list[Body]:
+        """Return bodies of right requests to a model; the first one that is answered is asked from then on."""
         raise NotImplementedError
 
-    async def first_answer(self) -> tuple[Answer, str]:
-        """Return the first right answer, or the last wrong one, to a right request, and the model that was asked."""
-        found: tuple[Answer, str] = await self.server.known(f"{self.path} first", self._find)
+    async def first_answer(self) -> Answer:
+        """Return the first right answer to a right request, or the wrong one to the likeliest."""
+        answer, _ = await self._first()
+        return answer
+
+    async def _first(self) -> tuple[Answer, Body]:
+        found: tuple[Answer, Body] = await self.server.known(f"{self.path} first", self._find)
         return found
 
-    async def _find(self) -> tuple[Answer, str]:
-        answer, model = None, ""
+    async def _find(self) -> tuple[Answer, Body]:
+        refused: list[tuple[Answer, Body]] = []
         for model in await self.candidates():
-            answer = await self.server.ask("POST", self.path, self.body_for(model))
-            if answer.status == 200:
-                break
-        assert answer is not None
-        return answer, model
+            for body in self.bodies_for(model):
+                answer = await self.server.ask("POST", self.path, body)
+                if answer.status == 200:
+                    return answer, body
+                refused.append((answer, body))
+        return refused[0]
 
     async def candidates(self) -> list[str]:
         """Return the models that may answer here, the likeliest first."""
@@ -62,20 +67,20 @@ class Endpoint:
         named = self.server.asked_model
         return listed or ["default"] if named is None else [named, *(one for one in listed if one != named)]
 
-    async def model(self) -> str:
-        """Return the model that answers here.
+    async def right_body(self) -> Body:
+        """Return a right body, to a model that answers here.
 
         Raises:
-            NotApplicable: There is none; how the server says so is in the words.
+            NotApplicable: No model answers; how the server says so is in the words.
         """
         try:
-            answer, model = await self.first_answer()
+            answer, body = await self._first()
         except Unanswered as failure:
             raise NotApplicable(f"{self.path} does not answer: {failure.seen}") from None
         if answer.status != 200:
             missing = "the server has none" if answer.status in NOT_THERE else "no model answers a right request there"
             raise NotApplicable(f"{missing}: {answer.shown}")
-        return model
+        return body
 
     async def body(self, **fields: Any) -> Body:
         """Return a right body with some fields changed, added, or left out (`OMIT`).
@@ -83,7 +88,7 @@ class Endpoint:
         Raises:
             NotApplicable: No model answers here.
         """
-        merged = {**self.body_for(await self.model()), **fields}
+        merged = {**await self.right_body(), **fields}
         return {name: value for name, value in merged.items() if value is not OMIT}
 
     async def ask(self, **fields: Any) -> Answer:
@@ -98,9 +103,10 @@ class Generation(Endpoint):
         """Return the fields that ask a text."""
         raise NotImplementedError
 
-    def body_for(self, model: str) -> Body:
-        """Return the body of a right request to a model."""
-        return {"model": model, **self.asking(QUESTION), "temperature": 0, "max_tokens": MAX_TOKENS}
+    def bodies_for(self, model: str) -> list[Body]:
+        """Return bodies of right requests: a short answer that is always the same; some models take no such options."""
+        plain = {"model": model, **self.asking(QUESTION)}
+        return [{**plain, "temperature": 0, "max_tokens": MAX_TOKENS}, plain]
 
     async def stream(self, **fields: Any) -> Streamed:
         """Ask for a stream, with some fields changed; see `body`."""
@@ -112,8 +118,8 @@ class Generation(Endpoint):
         Raises:
             NotApplicable: There is no such answer; a check of its own says so.
         """
-        await self.model()
-        answer, _ = await self.first_answer()
+        await self.right_body()
+        answer = await self.first_answer()
         if text_of(answer.json) is None:
             raise NotApplicable(f"a right request is not answered with a text: {answer.shown}")
         return answer
@@ -201,7 +207,7 @@ class Completions(Generation):
     async def candidates(self) -> list[str]:
         """Return the models that may answer here; the one that chats comes first."""
         try:
-            chats = [await Chat(self.server).model()]
+            chats = [(await Chat(self.server).right_body())["model"]]
         except NotApplicable:
             chats = []
         return [*chats, *(one for one in await super().candidates() if one not in chats)]
@@ -213,9 +219,9 @@ class Embeddings(Endpoint):
     name = "embedding"
     path = "/embeddings"
 
-    def body_for(self, model: str) -> Body:
+    def bodies_for(self, model: str) -> list[Body]:
         """Return the body of a right request to a model: two texts."""
-        return {"model": model, "input": ["one", "the number two"]}
+        return [{"model": model, "input": ["one", "the number two"]}]
 
 
 class Images(Endpoint):
@@ -224,6 +230,6 @@ class Images(Endpoint):
     name = "image"
     path = "/images/generations"
 
-    def body_for(self, model: str) -> Body:
+    def bodies_for(self, model: str) -> list[Body]:
         """Return the body of a right request to a model."""
-        return {"model": model, "prompt": "a red square"}
+        return [{"model": model, "prompt": "a red square"}]

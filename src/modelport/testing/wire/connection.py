@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from modelport.testing.checks import NotApplicable
 from modelport.testing.wire.answers import Answer
 from modelport.testing.wire.server import Server, Unanswered
 
@@ -88,7 +89,7 @@ async def connected(server: Server) -> AsyncGenerator[Connection]:
     """Open a connection, and close it at the end.
 
     Raises:
-        Unanswered: There is no connection in time.
+        NotApplicable: There is no connection in time; an HTTP client may still reach the server over a proxy.
     """
     address = urlsplit(server.base_url)
     is_tls = address.scheme == "https"
@@ -100,7 +101,7 @@ async def connected(server: Server) -> AsyncGenerator[Connection]:
                 address.hostname, port, ssl=context, limit=LONGEST_LINE_BYTES
             )
     except (OSError, TimeoutError) as error:
-        raise Unanswered(f"no connection to port {port}: {error}", "listen there") from error
+        raise NotApplicable(f"no connection of its own to {address.hostname}:{port}: {error!r}") from error
     try:
         yield Connection(server, reader, writer)
     finally:

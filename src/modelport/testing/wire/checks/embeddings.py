@@ -28,8 +28,8 @@ NEAR = 1e-3
 @wire_check("wire-embedding:whole:answers", source=SOURCE)
 async def answers(server: Server) -> None:
     """A list of texts is answered with 200 and a vector for each."""
-    await Embeddings(server).model()
-    answer, _ = await Embeddings(server).first_answer()
+    await Embeddings(server).right_body()
+    answer = await Embeddings(server).first_answer()
     expect(len(_vectors(answer)) == 2, f"two texts have {len(_vectors(answer))} vectors", "give each text its vector")
 
 
@@ -148,8 +148,8 @@ async def wrong_format(server: Server) -> None:
 
 async def _two(server: Server) -> Answer:
     """The right answer to two texts; raises NotApplicable when there is none."""
-    await Embeddings(server).model()
-    answer, _ = await Embeddings(server).first_answer()
+    await Embeddings(server).right_body()
+    answer = await Embeddings(server).first_answer()
     if len(_vectors(answer)) != 2:
         raise NotApplicable(f"a right request has no two vectors: {answer.shown}")
     return answer

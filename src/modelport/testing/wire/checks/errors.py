@@ -47,7 +47,7 @@ def _chat(**fields: Any) -> Callable[[Server], Awaitable[Answer]]:
 
 def _raw(body: bytes) -> Callable[[Server], Awaitable[Answer]]:
     async def ask(server: Server) -> Answer:
-        await Chat(server).model()
+        await Chat(server).right_body()
         return await server.ask("POST", Chat.path, body)
 
     return ask
@@ -55,7 +55,7 @@ def _raw(body: bytes) -> Callable[[Server], Awaitable[Answer]]:
 
 def _route(method: str, path: str) -> Callable[[Server], Awaitable[Answer]]:
     async def ask(server: Server) -> Answer:
-        await Chat(server).model()
+        await Chat(server).right_body()
         return await server.ask(method, path, {} if method == "POST" else None)
 
     return ask

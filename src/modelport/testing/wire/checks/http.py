@@ -41,7 +41,7 @@ async def options(server: Server) -> None:
 
 @wire_check(
     "wire-http:options:headers",
-    source="WHATWG Fetch, 4.8: Access-Control-Allow-Headers; OpenAI's SDKs add x-stainless-*",
+    source="WHATWG Fetch: CORS non-wildcard request-header name (Authorization); OpenAI's SDKs add x-stainless-*",
 )
 async def options_headers(server: Server) -> None:
     """Where browsers may call, they may send the headers that OpenAI's SDKs send."""

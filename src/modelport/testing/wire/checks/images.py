@@ -20,8 +20,8 @@ REQUEST = SPEC.format("CreateImageRequest")
 @wire_check("wire-image:whole:answers", source=SOURCE)
 async def answers(server: Server) -> None:
     """A prompt is answered with 200 and an image: an address, or base64."""
-    await Images(server).model()
-    answer, _ = await Images(server).first_answer()
+    await Images(server).right_body()
+    answer = await Images(server).first_answer()
     expect(_images(answer), f"{answer.shown}: no image", "answer with a list of images")
 
 
@@ -62,8 +62,8 @@ async def no_prompt(server: Server) -> None:
 
 async def _one(server: Server) -> Answer:
     """The right answer to a prompt; raises NotApplicable when there is none."""
-    await Images(server).model()
-    answer, _ = await Images(server).first_answer()
+    await Images(server).right_body()
+    answer = await Images(server).first_answer()
     if not _images(answer):
         raise NotApplicable(f"a right request has no image: {answer.shown}")
     return answer

@@ -29,7 +29,6 @@ _NULLS: dict[str, Any] = dict.fromkeys(
         "stop",
         "stream",
         "stream_options",
-        "top_logprobs",
         "top_p",
     )
 )

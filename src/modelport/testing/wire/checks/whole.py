@@ -24,7 +24,7 @@ A_DAY_SECONDS = 86_400
 @wire_check("wire-chat:whole:answers", source=SPEC.format("createChatCompletion"))
 async def chat_answers(server: Server) -> None:
     """A right chat request is answered with 200 and a choice that has a message with a text."""
-    answer, _ = await Chat(server).first_answer()
+    answer = await Chat(server).first_answer()
     mend = "serve POST /v1/chat/completions with model and messages"
     expect(answer.status == 200, answer.shown, mend)
     expect(choices_of(answer.object), f"{answer.shown}: no choices", mend)
@@ -34,8 +34,8 @@ async def chat_answers(server: Server) -> None:
 @wire_check("wire-text:whole:answers", source=SPEC.format("createCompletion"))
 async def text_answers(server: Server) -> None:
     """A right request to /completions is answered with 200 and a choice that has a text."""
-    await Completions(server).model()
-    answer, _ = await Completions(server).first_answer()
+    await Completions(server).right_body()
+    answer = await Completions(server).first_answer()
     found = text_of(answer.json) is not None
     expect(found, f"{answer.shown}: no text at choices[0].text", "answer with a choice that has `text`")
 

@@ -12,6 +12,8 @@ if __name__ == "__main__":
     params = xllamacpp.CommonParams()
     params.model.path, params.model_alias, params.n_parallel, params.verbosity = str(assemble()), {"gemma"}, 4, -1
     params.n_ctx, params.port, params.embedding, params.use_jinja = 8192, int(sys.argv[1]), False, True
+    # Threads of a busy machine wait for each other; so small a model is quick enough with one.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     threading.Event().wait()

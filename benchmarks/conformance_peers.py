@@ -33,6 +33,8 @@ from modelport.testing.wire import run_wire_checks
 
 KEY = "sk-conformance-0001"
 READY_SECONDS = 180.0
+ANSWER_SECONDS = 120.0
+"""How long one answer may take; a model on a slow machine is no finding."""
 HERE = Path(__file__).parent
 
 
@@ -173,6 +175,11 @@ def findings_of(name: str, results: Sequence[CheckResult]) -> str:
     return "\n".join([f"### {name}: {len(failed)} findings", "", *lines])
 
 
+def _show(result: CheckResult) -> None:
+    """Show that the run goes on."""
+    print(f"{result.id}: {result.outcome}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """Start each server, check it, and print the table and the findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,7 +205,9 @@ def main() -> None:
                 shutil.copy(file, folder / file.name)
             started = time.monotonic()
             with running(peer, python, folder) as url:
-                found[peer.name] = run_wire_checks(url, key=peer.key, model=peer.model, timeout_seconds=60)
+                found[peer.name] = run_wire_checks(
+                    url, key=peer.key, model=peer.model, timeout_seconds=ANSWER_SECONDS, on_result=_show
+                )
         has = ", ".join(f"{one} {versions[one]}" for one in peer.distributions)
         lines.append(f"{peer.name}: {has}, Python {versions['python']}, {time.monotonic() - started:.0f} s")
         print(lines[-1], file=sys.stderr, flush=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import struct
 import time
 from typing import Any
 
-from tests.conformance.wire.http_server import HttpServer, RefusedError, Reply, Request
+from tests.conformance.wire.http_server import RefusedError, Reply, Request
+from tests.conformance.wire.reference_values import MODEL, RightValues
 
 KEY = "sk-right"
-MODEL = "echo"
 Body = dict[str, Any]
 ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 BOUNDS = {"temperature": (0, 2), "top_p": (0, 1), "n": (1, 128)}
@@ -34,7 +32,7 @@ def text_of(content: Any) -> str:
     return content if isinstance(content, str) else "".join(part["text"] for part in content or ())
 
 
-class Right(HttpServer):
+class Right(RightValues):
     """Answers as OpenAI's API does. Each method is one place where a server may be wrong."""
 
     def __init__(self) -> None:
@@ -67,9 +65,6 @@ class Right(HttpServer):
     def error_body(self, refused: RefusedError) -> Any:
         kind = "invalid_request_error"
         return {"error": {"message": str(refused), "type": kind, "param": refused.param, "code": refused.code}}
-
-    def json(self, value: Any, status: int = 200) -> Reply:
-        return Reply(status, json.dumps(value).encode(), {"content-type": "application/json"})
 
     def authorize(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -349,58 +344,3 @@ class Right(HttpServer):
         whole = call["function"]["arguments"]
         first = {**call, "index": 0, "function": {"name": "weather", "arguments": ""}}
         return [first, *({"index": 0, "function": {"arguments": part}} for part in (whole[:5], whole[5:]))]
-
-    # --- vectors and images
-
-    def embed(self, body: Body) -> Reply:
-        value = body.get("input")
-        if value is None:
-            raise RefusedError("no-input", "the input is missing", param="input")
-        inputs = self.inputs_of(value)
-        if not inputs:
-            raise RefusedError("empty-list", "the input is empty", param="input")
-        if body.get("encoding_format") not in (None, "float", "base64"):
-            raise RefusedError("wrong-format", "the format is unknown", param="encoding_format")
-        size = self.size_of(body)
-        vectors = self.vectors([self.vector(one)[:size] for one in inputs])
-        data = [
-            {"object": "embedding", "index": index, "embedding": self.encoded(body, vector)}
-            for index, vector in enumerate(vectors)
-        ]
-        count = len(inputs)
-        usage = {"prompt_tokens": count, "total_tokens": count}
-        return self.json(self.embedded(body, {"object": "list", "model": MODEL, "data": data, "usage": usage}))
-
-    def inputs_of(self, value: Any) -> list[Any]:
-        return [value] if isinstance(value, str) or (value and isinstance(value[0], int)) else value
-
-    def size_of(self, body: Body) -> int:
-        size = body.get("dimensions") or 4
-        if size > 4:
-            raise RefusedError("huge-dimensions", "too many", param="dimensions")
-        return size
-
-    def vector(self, value: Any) -> list[float]:
-        return [float(len(value)), 0.25, 1.0, float(sum(map(hash, map(str, value))) % 89)]
-
-    def vectors(self, vectors: list[list[float]]) -> list[list[float]]:
-        return vectors
-
-    def encoded(self, body: Body, vector: list[float]) -> Any:
-        if body.get("encoding_format") != "base64":
-            return vector
-        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-
-    def embedded(self, body: Body, value: Body) -> Body:
-        return value
-
-    def image(self, body: Body) -> Reply:
-        if "prompt" not in body:
-            raise RefusedError("no-image-prompt", "the prompt is missing", param="prompt")
-        picture = base64.b64encode(b"pixels").decode()
-        return self.json(
-            self.drawn(body, {"created": 1_700_000_000, "data": [{"b64_json": picture}] * (body.get("n") or 1)})
-        )
-
-    def drawn(self, body: Body, value: Body) -> Body:
-        return value

@@ -8,7 +8,8 @@ import pytest
 
 from modelport.testing.wire import all_wire_checks, arun_wire_checks, server
 from tests.conformance.wire.http_server import serving
-from tests.conformance.wire.reference import KEY, MODEL, Right
+from tests.conformance.wire.reference import KEY, Right
+from tests.conformance.wire.reference_values import MODEL
 from tests.conformance.wire.wrong import WRONG, Wrong
 
 for module in ("wrong_answers", "wrong_streams", "wrong_requests"):

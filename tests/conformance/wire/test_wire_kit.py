@@ -12,7 +12,8 @@ from modelport.testing import CheckResult
 from modelport.testing.wire import all_wire_checks, arun_wire_checks, kit, run_wire_checks, server
 from modelport.testing.wire.shapes import TEXT_CHUNK, differences
 from tests.conformance.wire.http_server import HttpServer, RefusedError, Reply, Request, serving
-from tests.conformance.wire.reference import KEY, MODEL, Right
+from tests.conformance.wire.reference import KEY, Right
+from tests.conformance.wire.reference_values import MODEL
 from tests.openai_schemas import validator_of
 
 

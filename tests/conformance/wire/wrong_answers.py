@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.wire.http_server import RefusedError, Reply
-from tests.conformance.wire.reference import MODEL, Right
+from tests.conformance.wire.reference import Right
+from tests.conformance.wire.reference_values import MODEL
 from tests.conformance.wire.wrong import changed, refusing, with_status, wrong
 
 BOTH = "one model, so one wrong count in whole answers and in streams"

@@ -98,9 +98,10 @@ PEERS = (
     Peer(
         "llama.cpp",
         ["xllamacpp"],
-        lambda folder, port: ["conformance_llama.py", str(port)],
+        lambda folder, port: ["conformance_llama.py", str(port), KEY],
         "/health",
         "llama",
+        key=KEY,
     ),
     Peer(
         "LitServe",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -156,7 +155,8 @@ async def unknown_model_code(server: Server) -> None:
     """The error of a model that is not there has the code `model_not_found`, and its message names the model."""
     error = _refusal(await Chat(server).ask(model=UNKNOWN))
     right = error.get("code") == "model_not_found" and UNKNOWN in str(error.get("message"))
-    expect(right, f"the error is {json.dumps(error)[:200]}", "say `model_not_found`, and which model it is")
+    seen = f"`code` is {error.get('code')!r}, `message` {str(error.get('message'))!r:.100}"
+    expect(right, seen, "say `model_not_found`, and which model it is")
 
 
 @wire_check("wire-errors:wrong-type:param", source=SPEC.format("Error.param"))

@@ -18,30 +18,21 @@ USER = {"role": "user", "content": QUESTION}
 PADDING_BYTES = 1_000_000
 MANY_WORDS = 60_000
 
-_NULLS: dict[str, Any] = dict.fromkeys(
-    (
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "n",
-        "presence_penalty",
-        "seed",
-        "stop",
-        "stream",
-        "stream_options",
-        "top_p",
-    )
+NULLABLE = (
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "n",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "temperature",
+    "top_p",
 )
-_NULLS["temperature"] = None
 
 _TAKEN: Sequence[tuple[str, str, str, dict[str, Any], str]] = (
-    (
-        "nulls",
-        "Options that OpenAI's schema lets be null may be null: that means they are not given.",
-        f"{REQUEST} (nullable options)",
-        _NULLS,
-        "read null as if the option were absent",
-    ),
     (
         "options",
         "The usual options (top_p, penalties, seed, user) are taken.",
@@ -164,6 +155,18 @@ def _register_taken() -> None:
 
 
 _register_taken()
+
+
+@wire_check("wire-request:chat:nulls", source=f"{REQUEST} (nullable options)")
+async def nulls(server: Server) -> None:
+    """Options that OpenAI's schema lets be null may be null: that means they are not given."""
+    chat = Chat(server)
+    await chat.whole()
+    answer = await chat.ask(**dict.fromkeys(NULLABLE))
+    if answer.status == 200:
+        return
+    refused = [name for name in NULLABLE if (await chat.ask(**{name: None})).status != 200]
+    expect_taken(answer, f"null as {', '.join(refused) or 'all of them'}", "read null as if the option were absent")
 
 
 @wire_check("wire-request:stream:null-options", source=SPEC.format("ChatCompletionStreamOptions (nullable)"))

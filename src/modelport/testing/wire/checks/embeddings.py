@@ -107,9 +107,11 @@ async def dimensions(server: Server) -> None:
     "wire-embedding:request:huge-dimensions", source="a number of the client must not decide how much memory is taken"
 )
 async def huge_dimensions(server: Server) -> None:
-    """A million million dimensions are refused."""
+    """A million million dimensions are refused; they are no failure, and no hang."""
     await _two(server)
     answer = await Embeddings(server).ask(dimensions=10**12)
+    if answer.status == 200:
+        raise NotApplicable("`dimensions` is ignored")
     expect(400 <= answer.status < 500, answer.shown, "bound `dimensions`")
 
 

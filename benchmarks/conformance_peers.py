@@ -30,11 +30,13 @@ from urllib.request import Request, urlopen
 from gateway_sides import versions_of
 from modelport.testing import CheckResult
 from modelport.testing.wire import run_wire_checks
+from modelport.testing.wire.asking import QUESTION
 
 KEY = "sk-conformance-0001"
 READY_SECONDS = 180.0
 ANSWER_SECONDS = 120.0
 """How long one answer may take; a model on a slow machine is no finding."""
+SHOWN_CHARACTERS = 120
 HERE = Path(__file__).parent
 
 
@@ -170,10 +172,23 @@ def _cell(results: Sequence[CheckResult]) -> str:
 
 
 def findings_of(name: str, results: Sequence[CheckResult]) -> str:
-    """Return a server's findings as a Markdown list."""
-    failed = [result for result in results if result.outcome == "fail"]
-    lines = [f"- `{result.id.removeprefix('wire-')}`: {' '.join(result.seen.split())}" for result in failed]
-    return "\n".join([f"### {name}: {len(failed)} findings", "", *lines])
+    """Return a server's findings as a Markdown list; what both text endpoints have is one line."""
+    failed = {result.id.removeprefix("wire-"): result for result in results if result.outcome == "fail"}
+    lines: list[str] = []
+    for check_id, result in failed.items():
+        twin, label = check_id.replace(":chat:", ":text:"), check_id
+        if twin != check_id and twin in failed:
+            label = check_id.replace(":chat:", ":chat,text:")
+        elif check_id.replace(":text:", ":chat:") in failed and ":text:" in check_id:
+            continue
+        lines.append(f"- **{label}**: `{_short(result.seen)}`")
+    return "\n".join([f"### {name}: {len(failed)} findings", "", *(lines or ["None."])])
+
+
+def _short(seen: str) -> str:
+    text = " ".join(seen.split()).replace("`", "").replace("POST /chat/completions → ", "")
+    text = text.replace(QUESTION, f"{QUESTION[:23]} … {QUESTION[-3:]}")
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1].rstrip()}…"
 
 
 def _show(result: CheckResult) -> None:

@@ -80,7 +80,8 @@ async def _run(one: Check, server: Server, end: float) -> CheckResult:
     except TimeoutError:
         return _result(one, "fail", f"the check did not end within {seconds:g} s", "answer within a bounded time")
     except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw is a finding too
-        return _result(one, "fail", f"the answer cannot be read: {type(error).__name__}: {error!s:.200}")
+        seen = f"the answer cannot be read: {type(error).__name__}: {error!s:.200}"
+        return _result(one, "fail", seen, "answer in the form of OpenAI's API")
     return _result(one, "pass")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelport.testing.wire.checks import (
     auth,
+    choices,
     embeddings,
     errors,
     http,
@@ -12,6 +13,7 @@ from modelport.testing.wire.checks import (
     load,
     models,
     requests,
+    stop,
     streams,
     text,
     tools,
@@ -22,6 +24,7 @@ from modelport.testing.wire.checks import (
 
 __all__ = [
     "auth",
+    "choices",
     "embeddings",
     "errors",
     "http",
@@ -30,6 +33,7 @@ __all__ = [
     "load",
     "models",
     "requests",
+    "stop",
     "streams",
     "text",
     "tools",

@@ -85,7 +85,7 @@ CHAT_HOOKS = {
 def make_class(hooks: Iterable[str], *, chat: bool = False) -> type[Any]:
     base, table = (ChatModel, CHAT_HOOKS) if chat else (LLM, TEXT_HOOKS)
     namespace: dict[str, Any] = {name: table[name] for name in hooks}
-    namespace["__module__"] = __name__
+    namespace |= {"__module__": __name__, "__doc__": "Answers with the prompt."}
     return types.new_class("Echo", (base,), {}, lambda body: body.update(namespace))
 
 
@@ -117,6 +117,7 @@ class AllEmbeddings(EmbeddingModel):
     """Has both hooks and a secret."""
 
     api_key: SecretStr = SecretStr("sk-secret")
+    """The secret."""
 
     def _embed(self, texts, dimensions=None, user=None):
         return _vectors(texts, dimensions)
@@ -161,6 +162,7 @@ class SecretImages(ImageModel):
     """Only edits, and has a secret."""
 
     api_key: SecretStr = SecretStr("sk-secret")
+    """The secret."""
 
     def _edit_images(self, images, prompt, mask=None, n=1, size=None):
         return images
@@ -173,6 +175,8 @@ class PinnedImages(ImageModel):
     """Has a client that is bound to one loop, only makes images, and has a secret."""
 
     api_key: SecretStr = SecretStr("sk-secret")
+    """The secret."""
+
     single_loop = True
 
     async def _agenerate_images(self, prompt, n=1, size=None):

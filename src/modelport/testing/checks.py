@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from modelport.testing.mends import mend_for
 from modelport.testing.ways import WAYS
 
 CheckCode = Callable[[Any], Awaitable[None]]
@@ -40,6 +41,9 @@ AREAS = (
     "identity",
     "cache",
     "compose",
+    "checklist",
+    "printing",
+    "input",
     "embedding",
     "image",
     "handler",
@@ -47,6 +51,16 @@ AREAS = (
 """The guarantees, in the order in which their checks run and are shown; the last ones are about kinds of models."""
 TEXT = "text"
 """What the areas are about that are about no kind of model of their own: models that answer."""
+ANY = "any"
+"""What areas are about that look at how a class is written: every kind of model, and handlers."""
+_ABOUT = {
+    "embedding": "embedding",
+    "image": "image",
+    "handler": "handler",
+    "identity": ANY,
+    "checklist": ANY,
+    "printing": ANY,
+}
 
 _ID = re.compile(r"[a-z]+(:[a-z0-9-]+){2}")
 _registry: dict[str, Check] = {}
@@ -87,9 +101,24 @@ class Check(msgspec.Struct, frozen=True):
         return self.id.partition(":")[0]
 
     @property
+    def way(self) -> str:
+        """The way to call, or the face, that the check looks at, as the id spells it; `any` and such: none."""
+        return self.id.split(":")[1]
+
+    @property
+    def topic(self) -> str:
+        """The check without its way to call: `stop:cut` of `stop:stream:cut`."""
+        return f"{self.area}:{self.id.rpartition(':')[2]}"
+
+    @property
+    def mend(self) -> str:
+        """How a failure is mended, unless the check itself has more to say."""
+        return mend_for(self.area, self.id.rpartition(":")[2])
+
+    @property
     def about(self) -> str:
-        """What kind of subject the check is about: text, embedding, image or handler."""
-        return self.area if self.area in ("embedding", "image", "handler") else TEXT
+        """What kind of subject the check is about: text, embedding, image, handler or any."""
+        return _ABOUT.get(self.area, TEXT)
 
     def why_not(self, subject: Any) -> str | None:
         """Return why the check does not apply to a subject of its kind, None when it does."""

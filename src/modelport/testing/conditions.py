@@ -9,6 +9,8 @@ from modelport.testing.subject import Subject
 
 def called_directly(subject: Subject) -> str | None:
     """Demand that the model itself is called: what is checked belongs to no runnable made of it."""
+    if subject.raw:
+        return "the framework has it, not the author's code"
     return None if subject.through is None else "it is about the model itself, which is called through a runnable"
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import math
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -22,9 +23,27 @@ GLANCE_SECONDS = 0.1
 """How long a check looks out for something that must not happen."""
 
 
+_most_patience: contextvars.ContextVar[float] = contextvars.ContextVar("modelport_check_patience", default=math.inf)
+
+
+def patience_seconds() -> float:
+    """Return how long the running check waits for something that must happen."""
+    return min(PATIENCE_SECONDS, _most_patience.get())
+
+
+@contextlib.contextmanager
+def impatient(seconds: float) -> Generator[None, None, None]:
+    """Let the checks inside wait no longer: of code that nothing steers, much of what they wait for never happens."""
+    token = _most_patience.set(seconds)
+    try:
+        yield
+    finally:
+        _most_patience.reset(token)
+
+
 def _held_seconds() -> float:
     """Return how long a gate holds a hook at most: longer than the check that closed it waits."""
-    return 3 * PATIENCE_SECONDS
+    return 3 * patience_seconds()
 
 
 class Gate:
@@ -128,11 +147,12 @@ async def patiently(what: str) -> AsyncGenerator[None, None]:
     """Fail the check when the body does not end in time; `what` names what is waited for."""
     from modelport.testing.checks import CheckFailure
 
-    timer = asyncio.timeout(PATIENCE_SECONDS)
+    seconds = patience_seconds()
+    timer = asyncio.timeout(seconds)
     try:
         async with timer:
             yield
     except TimeoutError:
         if not timer.expired():
             raise
-        raise CheckFailure(f"{what} did not end within {PATIENCE_SECONDS:g} seconds") from None
+        raise CheckFailure(f"{what} did not end within {seconds:g} seconds") from None

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from modelport.testing import guarantees
+from modelport.testing import gates, guarantees
 from modelport.testing.checks import Check, CheckFailure, NotApplicable, registered
 from modelport.testing.faces import Through
+from modelport.testing.raw_scope import raw_mend
 from modelport.testing.subject import Subject
 from modelport.testing.subjects import Subjects
 
 CHECK_SECONDS = 60.0
 """How long one check may take; its own waits are shorter."""
-
+RAW_PATIENCE_SECONDS = 1.0
+"""How long a check in raw mode waits for what the author's code may never do."""
 
 assert guarantees.__all__, "importing the guarantees registers their checks"
 
@@ -52,14 +56,18 @@ def find_check(check_id: str) -> Check:
     for one in registered():
         if one.id == check_id:
             return one
-    raise KeyError(f"there is no check {check_id!r}")
+    raise KeyError(unknown_id(check_id))
 
 
 def checks_for(
-    make_model: Callable[[], Any], prompts: Sequence[Any] | None = None, *, through: Through | None = None
+    make_model: Callable[[], Any],
+    prompts: Sequence[Any] | None = None,
+    *,
+    through: Through | None = None,
+    raw: bool = False,
 ) -> list[Check]:
     """Return the checks that apply to the models which a factory makes; the arguments are those of `run_checks`."""
-    subjects = Subjects(make_model, prompts, through)
+    subjects = Subjects(make_model, prompts, through, raw=raw)
     return [one for one in registered() if subjects.why_not(one) is None]
 
 
@@ -70,6 +78,11 @@ async def run_check(one: Check, subjects: Subjects) -> CheckResult:
         return CheckResult(one.id, "not applicable", one.sentence, one.source, reason)
     subject = subjects.of(one)
     if isinstance(subject, Subject):
+        missing = subject.missing_hook(one.way)
+        if missing is not None and one.topic == "derive:answers":
+            return _failed(one, subjects, missing)
+        if missing is not None:
+            return CheckResult(one.id, "not applicable", one.sentence, one.source, missing)
         await subject.learn_hooks()
     try:
         async with asyncio.timeout(CHECK_SECONDS):
@@ -77,11 +90,16 @@ async def run_check(one: Check, subjects: Subjects) -> CheckResult:
     except NotApplicable as why:
         return CheckResult(one.id, "not applicable", one.sentence, one.source, str(why))
     except CheckFailure as failure:
-        return CheckResult(one.id, "fail", one.sentence, one.source, failure.seen, failure.mend)
+        return _failed(one, subjects, failure.seen, failure.mend)
     except Exception as error:  # noqa: BLE001 - an unexpected exception is a finding too
-        seen = f"{type(error).__name__}: {error}"
-        return CheckResult(one.id, "fail", one.sentence, one.source, seen)
+        return _failed(one, subjects, f"{type(error).__name__}: {error}")
     return CheckResult(one.id, "pass", one.sentence, one.source)
+
+
+def _failed(one: Check, subjects: Subjects, seen: str, mend: str = "") -> CheckResult:
+    """Return a failure with what mends it: in raw mode the author's code, else what the check or its topic says."""
+    mend = (raw_mend(one.topic) if subjects.raw else None) or mend or one.mend
+    return CheckResult(one.id, "fail", one.sentence, one.source, seen, mend)
 
 
 async def arun_checks(
@@ -90,12 +108,40 @@ async def arun_checks(
     prompts: Sequence[Any] | None = None,
     through: Through | None = None,
     ids: Iterable[str] | None = None,
+    raw: bool = False,
+    on_result: Callable[[CheckResult], None] | None = None,
 ) -> list[CheckResult]:
     """Run the checks, one after the other, on the running loop; see `run_checks`."""
-    subjects = Subjects(make_model, prompts, through)
-    wanted = None if ids is None else set(ids)
-    checks = [one for one in registered() if wanted is None or one.id in wanted]
-    return [await run_check(one, subjects) for one in checks]
+    subjects = Subjects(make_model, prompts, through, raw=raw)
+    results: list[CheckResult] = []
+    with gates.impatient(RAW_PATIENCE_SECONDS) if raw else contextlib.nullcontext():
+        for one in _wanted(ids):
+            results.append(await run_check(one, subjects))
+            if on_result is not None:
+                on_result(results[-1])
+    return results
+
+
+def _wanted(ids: Iterable[str] | None) -> list[Check]:
+    """Return the checks with some ids, all when None, in the order in which they run.
+
+    Raises:
+        ValueError: There is no check with one of the ids; the message names near ones.
+    """
+    checks = registered()
+    if ids is None:
+        return checks
+    wanted, known = set(ids), {one.id for one in checks}
+    for unknown in sorted(wanted - known):
+        raise ValueError(unknown_id(unknown))
+    return [one for one in checks if one.id in wanted]
+
+
+def unknown_id(check_id: str) -> str:
+    """Return what an error says of an id that no check has: with those that are near."""
+    near = difflib.get_close_matches(check_id, [one.id for one in registered()], n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`all_checks()` lists them"
+    return f"there is no check {check_id!r}; {hint}"
 
 
 def run_checks(
@@ -104,6 +150,8 @@ def run_checks(
     prompts: Sequence[Any] | None = None,
     through: Through | None = None,
     ids: Iterable[str] | None = None,
+    raw: bool = False,
+    on_result: Callable[[CheckResult], None] | None = None,
 ) -> list[CheckResult]:
     """Run the checks over a model, over a handler, or over a runnable that is made of one.
 
@@ -116,12 +164,16 @@ def run_checks(
             which hands on its input and the model's answer unchanged:
             `lambda model, kwargs: RunnablePassthrough() | model.bind(**kwargs)`. The guarantees must hold there too.
         ids: Only these checks; None: all.
+        raw: True: call the author's hooks as they are, with no guarantee around them, as LangChain calls a plain
+            wrapper, LiteLLM a handler: what fails is what the author's own code does not keep.
+        on_result: Called with each result as its check ends.
 
     Returns:
         One result for each check, also for those that do not apply.
 
     Raises:
         TypeError: The factory gives something that is neither model nor handler, or `through` something that is no
-            runnable.
+            runnable, or `through` and `raw` are given together.
+        ValueError: There is no check with one of the ids.
     """
-    return asyncio.run(arun_checks(make_model, prompts=prompts, through=through, ids=ids))
+    return asyncio.run(arun_checks(make_model, prompts=prompts, through=through, ids=ids, raw=raw, on_result=on_result))

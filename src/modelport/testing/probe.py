@@ -15,9 +15,10 @@ from typing import Any
 
 from modelport.engine.hooks import Hook, ReadHook
 from modelport.testing import gates
-from modelport.testing.checks import CheckFailure
+from modelport.testing.checks import CheckFailure, NotApplicable
 from modelport.testing.faces import Face
 from modelport.testing.gates import Gate
+from modelport.testing.raw_scope import SCRIPTED
 from modelport.testing.ways import text_of
 
 _POLL_SECONDS = 0.005
@@ -209,7 +210,7 @@ class Probe:
         watcher = (asyncio.get_running_loop(), event)
         self._watchers.append(watcher)
         try:
-            async with asyncio.timeout(gates.PATIENCE_SECONDS):
+            async with asyncio.timeout(gates.patience_seconds()):
                 while not happened():
                     # Not everything that is waited for is noted by a hook: look again now and then.
                     with contextlib.suppress(TimeoutError):
@@ -219,7 +220,7 @@ class Probe:
         except TimeoutError:
             if happened():
                 return
-            raise CheckFailure(f"{what}: not within {gates.PATIENCE_SECONDS:g} seconds", mend) from None
+            raise CheckFailure(f"{what}: not within {gates.patience_seconds():g} seconds", mend) from None
         finally:
             self._watchers.remove(watcher)
 
@@ -227,6 +228,15 @@ class Probe:
         for loop, event in list(self._watchers):
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there
                 loop.call_soon_threadsafe(event.set)
+
+
+class RawProbe(Probe):
+    """Watches a model in raw mode: it steers the author's code, and never answers in its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value is not None and name in ("script", "answer", "replace", "spread"):
+            raise NotApplicable(SCRIPTED)
+        super().__setattr__(name, value)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

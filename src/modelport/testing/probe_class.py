@@ -24,11 +24,10 @@ _probes: weakref.WeakKeyDictionary[Any, weakref.ref[Probe]] = weakref.WeakKeyDic
 _PROBED = "__modelport_probed__"
 
 
-def attach_probe(model: Any, cls: type) -> Probe:
-    """Return a probe on a copy of a model, which becomes an instance of the probed class `cls`."""
+def attach_probe(model: Any, cls: type, probe: Probe) -> Probe:
+    """Put a probe on a copy of a model, which becomes an instance of the probed class `cls`, and return it."""
     probed = copy.copy(model)
     object.__setattr__(probed, "__class__", cls)
-    probe = Probe()
     probe.model = probe.face = probed
     _probes[probed] = weakref.ref(probe)
     return probe

@@ -16,8 +16,9 @@ from modelport.runnables.base import Runnable
 from modelport.testing.checks import TEXT, CheckFailure, NotApplicable
 from modelport.testing.faces import Face, Through
 from modelport.testing.gates import in_thread, patiently
-from modelport.testing.probe import Probe
+from modelport.testing.probe import Probe, RawProbe
 from modelport.testing.probe_class import attach_probe, make_probe_class
+from modelport.testing.raw import MissingHook, RawFace, hook_by_itself
 from modelport.testing.ways import BATCHES, WAYS, text_of
 
 SAMPLE_PROMPTS = ("hello world", "The quick brown fox jumps", "Grüße, 世界 🌍!")
@@ -55,7 +56,12 @@ class Subject:
     """Is the model under check."""
 
     def __init__(
-        self, make: Callable[[], Any], prompts: Sequence[Any] | None = None, through: Through | None = None
+        self,
+        make: Callable[[], Any],
+        prompts: Sequence[Any] | None = None,
+        through: Through | None = None,
+        *,
+        raw: bool = False,
     ) -> None:
         self.make = make
         """Makes a fresh model; one that is made only once is shared, never changed."""
@@ -64,6 +70,8 @@ class Subject:
         assert len(self.prompts) >= 3, "checks need at least three sample prompts"
         self.through = through
         """Makes the runnable that is called in the model's place; None: the model is called itself."""
+        self.raw = raw
+        """Whether the author's hooks are called as they are, without the framework around them."""
         model = make()
         if not isinstance(model, AuthoredModel):
             raise no_model(model)
@@ -79,7 +87,7 @@ class Subject:
         """What kind of model it is: text, embedding or image."""
         self.max_concurrency: int | None = model.max_concurrency
         """The limit that the factory gives its models."""
-        self.is_batching = model.max_batch_size is not None and self.hooks.many is not None
+        self.is_batching = model.max_batch_size is not None and self.hooks.many is not None and not raw
         """Whether single answers go through the batch hook."""
         self.is_cached = model.cache is not None and model.cache is not False
         """Whether equal calls find the answer of the first."""
@@ -98,7 +106,14 @@ class Subject:
 
     def face_of(self, model: Any) -> Any:
         """Return what the checks call in place of a model; the model itself when they go through nothing."""
+        if self.raw:
+            return RawFace(model)
         return model if self.through is None else Face(model, self.through)
+
+    def reference(self) -> Any:
+        """Return a fresh model whose `invoke` gives what other ways to call are compared with."""
+        model = self.fresh()
+        return RawFace(model) if self.raw else model
 
     def probe(self, model: Any = None) -> Probe:
         """Return a probe on a copy of a model, of a fresh one when None."""
@@ -107,12 +122,18 @@ class Subject:
         cls: type = model.__class__
         if self._probe_class is None or not issubclass(self._probe_class, cls):
             self._probe_class = make_probe_class(cls)
-        probe = attach_probe(model, self._probe_class)
+        probe = attach_probe(model, self._probe_class, RawProbe() if self.raw else Probe())
         probe.face = self.face_of(probe.model)
         return probe
 
     def hook_for(self, way: str) -> Hook:
-        """Return the hook that answers one input by a way to call."""
+        """Return the hook that answers one input by a way to call.
+
+        Raises:
+            MissingHook: In raw mode, when the author wrote none for it.
+        """
+        if self.raw:
+            return hook_by_itself(self.cls, way)
         if way in self._hooks_of_one:
             return self._hooks_of_one[way]
         hooks = self.hooks
@@ -131,6 +152,17 @@ class Subject:
         hook = table[way]
         assert hook is not None, "a class without hooks cannot be instantiated"
         return hook
+
+    def missing_hook(self, way: str) -> str | None:
+        """Return, in raw mode, what is missing for a way to call, None when nothing is."""
+        way = way.replace("-", "_")
+        if not self.raw or way not in WAYS:
+            return None
+        try:
+            hook_by_itself(self.cls, way)
+        except MissingHook as missing:
+            return str(missing)
+        return None
 
     async def learn_hooks(self) -> None:
         """Find out which hook answers a batch of one through the face: the runnable chooses, and need not batch it."""
@@ -151,7 +183,7 @@ class Subject:
         Raises:
             NotApplicable: No answer has `at_least` characters.
         """
-        model = self.fresh()
+        model = self.reference()
         samples = [
             Sample(prompt, text_of(await in_thread(lambda prompt=prompt: model.invoke(prompt))))
             for prompt in self.prompts

@@ -8,9 +8,10 @@ from typing import Any
 from modelport.models.base import AuthoredModel
 from modelport.models.handler_models import HandlerKind, HandlerModels
 from modelport.registry.provider import is_handler
-from modelport.testing.checks import TEXT, Check
+from modelport.testing.checks import ANY, TEXT, Check
 from modelport.testing.faces import Through
 from modelport.testing.handler_subject import HandlerSubject
+from modelport.testing.raw_scope import why_not_raw
 from modelport.testing.subject import Subject, no_model
 from modelport.values.errors import CustomLLMError
 
@@ -22,17 +23,26 @@ class Subjects:
     """Is what a factory's models and handlers are checked as, by what checks are about."""
 
     def __init__(
-        self, make: Callable[[], Any], prompts: Sequence[Any] | None = None, through: Through | None = None
+        self,
+        make: Callable[[], Any],
+        prompts: Sequence[Any] | None = None,
+        through: Through | None = None,
+        *,
+        raw: bool = False,
     ) -> None:
         """Find out what the factory makes; the arguments are those of `run_checks`.
 
         Raises:
             TypeError: It makes neither a model nor a handler, or `through` fits no model of it.
         """
+        if raw and through is not None:
+            raise TypeError("`raw` shows the author's own code, which nothing can be put around: leave `through` out")
+        self.raw = raw
+        """Whether the author's own code is looked at, without the guarantees."""
         self._subjects: dict[str, Subject | HandlerSubject] = {}
         made = make()
         if isinstance(made, AuthoredModel):
-            subject = Subject(make, prompts, through)
+            subject = Subject(make, prompts, through, raw=raw)
             self._subjects[subject.about] = subject
             self._other = f"{type(made).__name__} {_DOES[subject.about]}"
             return
@@ -55,7 +65,7 @@ class Subjects:
             make_model()
         except CustomLLMError:
             return  # it has no method for that
-        self._subjects[about] = Subject(make_model, prompts, through)
+        self._subjects[about] = Subject(make_model, prompts, through, raw=self.raw)
 
     def of(self, one: Check) -> Subject | HandlerSubject:
         """Return the subject that a check is about.
@@ -63,12 +73,22 @@ class Subjects:
         Raises:
             KeyError: There is none; `why_not` tells why.
         """
-        return self._subjects[one.about]
+        return self._find(one.about)
+
+    def _find(self, about: str) -> Subject | HandlerSubject:
+        if about == ANY:
+            return next(subject for subject in self._subjects.values() if isinstance(subject, Subject))
+        return self._subjects[about]
 
     def why_not(self, one: Check) -> str | None:
         """Return why a check does not apply, None when it does."""
-        subject = self._subjects.get(one.about)
+        try:
+            subject = self._find(one.about)
+        except (KeyError, StopIteration):
+            subject = None
+        if subject is not None and self.raw and (reason := why_not_raw(one.id)) is not None:
+            return f"in raw mode {reason}"
         if subject is not None:
             return one.why_not(subject)
-        wanted = "handlers" if one.about == "handler" else f"what {_DOES[one.about]}"
+        wanted = {"handler": "handlers", ANY: "models"}.get(one.about) or f"what {_DOES[one.about]}"
         return f"it is about {wanted}; {self._other}"

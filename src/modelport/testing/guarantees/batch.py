@@ -116,13 +116,13 @@ class _Brief(Gate):
         self._crowd = crowd
 
     def wait(self, seconds: float | None = None) -> bool:
-        self._full.wait(gates.PATIENCE_SECONDS)
+        self._full.wait(gates.patience_seconds())
         met = self._crowd.wait(gates.GLANCE_SECONDS)
         self._crowd.open()
         return met
 
     async def wait_async(self, seconds: float | None = None) -> bool:
-        await self._full.wait_async(gates.PATIENCE_SECONDS)
+        await self._full.wait_async(gates.patience_seconds())
         met = await self._crowd.wait_async(gates.GLANCE_SECONDS)
         self._crowd.open()
         return met

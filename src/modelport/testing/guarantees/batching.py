@@ -46,7 +46,7 @@ def batching(subject: Subject, way: str, size: int, *, waits: bool = False) -> P
     probe = subject.probe()
     probe.model.max_batch_size = size
     probe.model.max_concurrency = None
-    probe.model.max_wait_ms = 3000 * gates.PATIENCE_SECONDS if waits else 0
+    probe.model.max_wait_ms = 3000 * gates.patience_seconds() if waits else 0
     return probe
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, closing
+from itertools import islice
 from typing import Any
 
 from modelport.engine.read_ahead import READ_AHEAD_CHUNKS
@@ -38,18 +39,23 @@ def ahead(subject: Subject, way: str) -> int:
     return READ_AHEAD_CHUNKS if sync_under_async else 0
 
 
-async def abandon(way: str, model: Any, prompt: Any, config: Any = None) -> list[str]:
-    """Take two tokens of a stream, close it, and return them."""
+async def abandon(way: str, model: Any, prompt: Any, config: Any = None, *, pieces: int = _TAKEN) -> list[str]:
+    """Take some pieces of a stream, when it has as many, close it, and return them."""
 
     def read() -> list[str]:
-        with closing(model.stream(prompt, config)) as pieces:
-            return [text_of(next(pieces)) for _ in range(_TAKEN)]
+        with closing(model.stream(prompt, config)) as stream:
+            return [text_of(piece) for piece in islice(stream, pieces)]
 
     async with patiently(f"leaving `{way}`"):
         if way == "stream":
             return await in_thread(read)
-        async with aclosing(model.astream(prompt, config)) as pieces:
-            return [text_of(await anext(pieces)) for _ in range(_TAKEN)]
+        taken: list[str] = []
+        async with aclosing(model.astream(prompt, config)) as stream:
+            async for piece in stream:
+                taken.append(text_of(piece))
+                if len(taken) == pieces:
+                    break
+        return taken
 
 
 @check_each_way("cancel:{way}:closed", source=SOURCE, ways=STREAMS, applies=[has_stream])
@@ -62,6 +68,19 @@ async def closed(subject: Subject, way: str) -> None:
     made = len(probe.calls[0].given)
     expect(made <= most, f"the hook made {made} tokens; {most} are enough")
     expect(probe.calls[0].told, "the hook was not told that its consumer has left")
+
+
+@check_each_way("cancel:{way}:own-answer", source=SOURCE, ways=STREAMS, applies=[has_stream])
+async def own_answer(subject: Subject, way: str) -> None:
+    """A `{way}` of the author's own answer that is left after one piece ends the hook, with an end event, no error."""
+    probe, record = subject.probe(), RecordingHandler()
+    prompt = max(subject.prompts, key=lambda one: len(str(one)))
+    taken = await abandon(way, probe.face, prompt, {"callbacks": [record]}, pieces=1)
+    if not taken:
+        raise NotApplicable("the hook gave no piece")
+    await probe.until(lambda: probe.calls[0].ended, f"closing the hook of an abandoned `{way}`")
+    await probe.until(lambda: bool(record.ends or record.failures), "firing the end event")
+    expect(not record.failures, "an error event was fired for a consumer who left")
 
 
 @check("cancel:astream:break", source=SOURCE, applies=[has_stream])

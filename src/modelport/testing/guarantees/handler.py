@@ -204,7 +204,7 @@ async def own_loop(subject: HandlerSubject, way: str) -> None:
     with Gate() as gate:
         _blocking(watched, gate)
         task = asyncio.create_task(WAYS[way].text(watched.model(), subject.prompts[0]))
-        expect(await watched.called.wait_async(gates.PATIENCE_SECONDS), "the method was not called")
+        expect(await watched.called.wait_async(gates.patience_seconds()), "the method was not called")
         here = asyncio.get_running_loop()
         expect(watched.calls[0].loop is not here, "the method runs on the caller's loop, which stands still meanwhile")
         gate.open()
@@ -221,7 +221,7 @@ async def company(subject: HandlerSubject, way: str) -> None:
     with Gate() as gate:
         _blocking(blocked, gate)
         task = asyncio.create_task(WAYS[way].text(blocked.model(), subject.prompts[0]))
-        expect(await blocked.called.wait_async(gates.PATIENCE_SECONDS), "the method was not called")
+        expect(await blocked.called.wait_async(gates.patience_seconds()), "the method was not called")
         try:
             async with patiently(f"`{way}` of another handler while this one blocks"):
                 text = await WAYS[way].text(free.model(), subject.prompts[0])

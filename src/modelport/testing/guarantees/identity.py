@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from modelport.engine.memory_cache import LRUCache
-from modelport.testing.checks import CheckFailure, NotApplicable, check, expect, expect_equal
+from modelport.testing.checks import TEXT, CheckFailure, NotApplicable, check, expect, expect_equal
 from modelport.testing.conditions import called_directly
 from modelport.testing.gates import patiently
 from modelport.testing.subject import Subject
+from modelport.testing.value_ways import VALUE_WAYS
 from modelport.testing.ways import WAYS
 
 SOURCE = "modelport contract, identity"
@@ -49,20 +50,33 @@ async def represented(subject: Subject) -> None:
 async def _expect_same_answer(subject: Subject, model: Any, twin: Any) -> None:
     if subject.is_cached:
         twin.cache = LRUCache()  # a copy shares the cache, and would answer by what is there
-    async with patiently("`invoke`"):
-        expected = await WAYS["invoke"].text(model, subject.prompts[0])
-        answer = await WAYS["invoke"].text(twin, subject.prompts[0])
+    expected, answer = await _answer(subject, model), await _answer(subject, twin)
     if subject.cls.deterministic:
         expect_equal(answer, expected, "the answer of the copy")
+
+
+async def _answer(subject: Subject, model: Any) -> Any:
+    """Return what a model answers, of whatever kind it is, by every way to call."""
+    if subject.about == TEXT:
+        ways = [(name, way.text) for name, way in WAYS.items()]
+    else:
+        ways = [
+            (name, way.results)
+            for name, way in VALUE_WAYS.items()
+            if way.about == subject.about and way.hook_of(subject.cls) is not None
+        ]
+    answers: list[Any] = []
+    for name, ask in ways:
+        async with patiently(f"`{name}`"):
+            answers.append(await ask(model, subject.prompts[0]))
+    return answers
 
 
 async def _used(subject: Subject) -> Any:
     """Return a model that has all of the framework's state: slots, workers, a lock or two."""
     model = copy.copy(subject.fresh())
     model.max_concurrency = 4
-    for way in WAYS.values():
-        async with patiently(f"`{way.name}`"):
-            await way.results(model, subject.prompts[0])
+    await _answer(subject, model)
     return model
 
 

@@ -43,6 +43,24 @@ async def token_first(subject: Subject, way: str) -> None:
     expect_equal(seen, wanted, "the sequence of token events and pieces")
 
 
+@check_each_way("order:{way}:own-tokens", source=SOURCE, ways=STREAMS, applies=[has_stream])
+async def own_tokens(subject: Subject, way: str) -> None:
+    """In `{way}` of the author's own answer each piece has its token event, and before the consumer gets it."""
+    probe, record = subject.probe(), RecordingHandler()
+    await _stream_recorded(way, probe.face, subject.prompts[0], record)
+    told = ""
+    given = ""
+    for event in record.named("on_llm_new_token", "piece"):
+        if event.name == "piece":
+            given += event.payload
+            expect(
+                told.startswith(given), f"{event.payload!r:.80} was given before its token event: {told!r:.80} was told"
+            )
+        else:
+            told += event.payload
+    expect_equal(told, given, "the joined token events")
+
+
 @check_each_way("order:{way}:joined-tokens", source=SOURCE)
 async def joined_tokens(subject: Subject, way: str) -> None:
     """A streaming hook fires its token events also when `{way}` gives its answer; joined they are the answer."""

@@ -20,7 +20,7 @@ MEND = "make every hook answer alike, or say `deterministic = False`"
 )
 async def same_text(subject: Subject, way: str) -> None:
     """`{way}` gives the text that `invoke` gives."""
-    model, face = subject.fresh(), subject.face_of(subject.fresh())
+    model, face = subject.reference(), subject.face_of(subject.fresh())
     for prompt in subject.prompts:
         async with patiently(f"`{way}`"):
             expected = await WAYS["invoke"].text(model, prompt)

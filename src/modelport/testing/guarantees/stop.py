@@ -8,7 +8,7 @@ from typing import Any
 from modelport.testing.checks import CheckFailure, NotApplicable, check, check_each_way, expect, expect_equal
 from modelport.testing.conditions import has_stream
 from modelport.testing.gates import patiently
-from modelport.testing.probe import HookCall, Probe
+from modelport.testing.probe import HookCall, Probe, RawProbe
 from modelport.testing.subject import Subject
 from modelport.testing.ways import STREAMS, WAYS
 from modelport.values.errors import InputError
@@ -44,6 +44,8 @@ async def stopped(probe: Probe, way: str, prompt: Any, stop: Any, **kwargs: Any)
             return await WAYS[way].text(probe.face, prompt, stop=stop, **kwargs)
     except Exception as error:
         if any(call.error is error for call in probe.calls):
+            if isinstance(probe, RawProbe):
+                raise CheckFailure(f"the hook refuses stop strings: {type(error).__name__}: {error}") from None
             raise NotApplicable(f"the hook refuses stop strings: {error}") from None
         raise
 

@@ -20,7 +20,7 @@ from modelport.testing.gates import in_thread, patiently
 from modelport.testing.probe import Probe
 from modelport.testing.recorder import RecordingHandler
 from modelport.testing.subject import Subject
-from modelport.testing.ways import STREAMS, SYNC_WAYS, WAYS, read_pieces, text_of
+from modelport.testing.ways import ASYNC_WAYS, STREAMS, SYNC_WAYS, WAYS, read_pieces, text_of
 
 SOURCE = "modelport guarantee 14 (threads)"
 THREADS = 64
@@ -48,6 +48,17 @@ async def sixty_four(subject: Subject, way: str) -> None:
     wrong = [
         (prompt, answer) for prompt, answer in zip(prompts, answers, strict=True) if answer != probe.given_for(prompt)
     ]
+    expect(not wrong, f"{len(wrong)} of {THREADS} answers are wrong, the first: {wrong[:1]}")
+
+
+@check_each_way("threads:{way}:sixty-four-tasks", source=SOURCE, ways=ASYNC_WAYS)
+async def sixty_four_tasks(subject: Subject, way: str) -> None:
+    """64 tasks that call one model by `{way}` at once each get their own answer."""
+    probe = subject.probe()
+    prompts = [f"task {number}" for number in range(THREADS)]
+    async with patiently(f"`{way}` in {THREADS} tasks"):
+        answers = await asyncio.gather(*(WAYS[way].text(probe.face, prompt) for prompt in prompts))
+    wrong = [one for one in zip(prompts, answers, strict=True) if one[1] != probe.given_for(one[0])]
     expect(not wrong, f"{len(wrong)} of {THREADS} answers are wrong, the first: {wrong[:1]}")
 
 

@@ -152,6 +152,20 @@ async def max_tokens(subject: Subject, way: str) -> None:
     expect_equal(text, _longest_within(_TEXT, 3, count), "the answer with max_tokens=3")
 
 
+@check_each_way("usage:{way}:max-tokens-own", source=SOURCE, applies=[framework_cuts_tokens])
+async def max_tokens_own(subject: Subject, way: str) -> None:
+    """`max_tokens` ends the author's own answer in `{way}`: no more tokens than that, and a beginning of it."""
+    sample = await subject.sample(at_least=3)
+    probe = subject.probe()
+    count = counter_of(probe.model) or quarter_bytes
+    if count(sample.text) < 2:
+        raise NotApplicable("no sample prompt is answered with two tokens or more; give `prompts` that are")
+    async with patiently(f"`{way}`"):
+        text = await WAYS[way].text(probe.face, sample.prompt, max_tokens=1)
+    expect(count(text) <= 1, f"the answer {text!r:.200} has {count(text)} tokens with max_tokens=1")
+    expect(probe.given_for(sample.prompt).startswith(text), f"{text!r:.200} is no beginning of what the hook gave")
+
+
 @check_each_way("usage:{way}:length", source=SOURCE, ways=_WAYS, applies=[framework_cuts_tokens])
 async def length(subject: Subject, way: str) -> None:
     """An answer that `max_tokens` cuts ends for the reason "length" in `{way}`, one that fits for "stop"."""

@@ -25,6 +25,8 @@ cuts = pytest.mark.cuts
 
 
 class Pinned(LLM):
+    """Has a client that is bound to one loop."""
+
     single_loop = True
 
     async def _acall(self, prompt):
@@ -32,6 +34,8 @@ class Pinned(LLM):
 
 
 class Agreeing(LLM):
+    """Gives one answer by every hook."""
+
     def _call(self, prompt):
         return "the answer"
 

@@ -20,7 +20,10 @@ chatting = {"hooks": "_astream", "chat": True}
 
 
 class Keyed(LLM):
+    """Has a key, and gives it away."""
+
     api_key: SecretStr = SecretStr("sk-secret")
+    """The key."""
 
     def _call(self, prompt):
         return prompt
@@ -43,6 +46,8 @@ def key_without(missing: str | None) -> Callable[[Any], str]:
 
 
 class Taking(LLM):
+    """Takes every keyword."""
+
     def _stream(self, prompt, **kwargs):
         yield from prompt
 

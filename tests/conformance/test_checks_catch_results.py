@@ -21,6 +21,8 @@ cuts = pytest.mark.cuts
 
 
 class Counting(LLM):
+    """Counts its own tokens."""
+
     def _count_tokens(self, text):
         return len(text.split())
 
@@ -29,7 +31,10 @@ class Counting(LLM):
 
 
 class HalfCharacters(LLM):
+    """Answers with what it is told to."""
+
     characters: str = "🌍"
+    """What is answered."""
 
     def _call(self, prompt):
         return self.characters
@@ -66,10 +71,10 @@ def test_zero_is_taken_as_given(patch, caught):
     caught()
 
 
-@cuts("usage:*:max-tokens", "usage:*:length")
-@cuts("usage:*:max-tokens", "usage:*:length", hooks="_abatch")
-@cuts("usage:*:max-tokens", "usage:*:length", hooks="_acall", chat=True)
-@cuts("usage:*:max-tokens", "usage:*:length", make=Counting)
+@cuts("usage:*:max-tokens*", "usage:*:length")
+@cuts("usage:*:max-tokens*", "usage:*:length", hooks="_abatch")
+@cuts("usage:*:max-tokens*", "usage:*:length", hooks="_acall", chat=True)
+@cuts("usage:*:max-tokens*", "usage:*:length", make=Counting)
 def test_there_is_no_budget(patch, caught):
     patch.method(Call, "_budget", lambda self, hook: None)
     caught()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import itertools
 import os
 
 import pytest
@@ -20,12 +21,17 @@ from modelport.runs import listeners
 from modelport.testing import EchoLLM
 
 cuts = pytest.mark.cuts
+_numbers = itertools.count()
 chatting = {"hooks": "_astream", "chat": True}
 
 
 class Keyed(LLM):
+    """Has a key, and gives it away."""
+
     api_key: SecretStr = SecretStr("sk-secret")
+    """The key."""
     url: str = "http://sk-secret@host"
+    """Where it is sent; holds the key too."""
 
     @property
     def _identifying_params(self):
@@ -76,8 +82,8 @@ def test_copies_lose_their_secrets(patch, caught):
 # --- threads, identity ----------------------------------------------------------------------------
 
 
-@cuts("threads:*:sixty-four", hooks="_call", chat=True)
-@cuts("threads:*:sixty-four", hooks="_stream", chat=True)
+@cuts("threads:*:sixty-four*", hooks="_call", chat=True)
+@cuts("threads:*:sixty-four*", hooks="_stream", chat=True)
 def test_calls_share_their_argument(patch, caught):
     def invoke_hook(self, invoke=Attempt.invoke_hook):
         patch.kept.append(self.argument)
@@ -101,7 +107,7 @@ def test_a_call_leaves_a_trace(patch, caught):
     bind = Hook.bind
 
     def leave_a_trace(self, *arguments):
-        os.environ["MODELPORT_LAST_HOOK"] = self.name
+        os.environ["MODELPORT_LAST_HOOK"] = f"{self.name} {next(_numbers)}"
         return bind(self, *arguments)
 
     patch.monkeypatch.setenv("MODELPORT_LAST_HOOK", "")

@@ -37,8 +37,8 @@ def test_tokens_are_told_twice(patch, caught):
     caught()
 
 
-@cuts("order:*:token-first", "order:*:joined-tokens")
-@cuts("order:*:token-first", "order:*:joined-tokens", **chatting)
+@cuts("order:*:token-first", "order:*:joined-tokens", "order:*:own-tokens")
+@cuts("order:*:token-first", "order:*:joined-tokens", "order:*:own-tokens", **chatting)
 def test_tokens_are_not_told(patch, caught):
     patch.method(Run, "tell_token", lambda self, chunk: None)
     caught()
@@ -220,8 +220,8 @@ def test_a_cancel_does_not_reach_the_hook(patch, caught):
     caught()
 
 
-@cuts("cancel:*:end-event", "cancel:*:timeout-event")
-@cuts("cancel:*:end-event", "cancel:*:timeout-event", **chatting)
+@cuts("cancel:*:end-event", "cancel:*:timeout-event", "cancel:*:own-answer")
+@cuts("cancel:*:end-event", "cancel:*:timeout-event", "cancel:*:own-answer", **chatting)
 @cuts("cancel:*:timeout-event", hooks="_batch")
 def test_a_cancel_is_an_error(patch, caught):
     patch.everywhere(telling.is_cut_short, lambda error: False)

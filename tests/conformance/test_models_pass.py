@@ -11,9 +11,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from modelport import (
     LLM,
-    CallbackManagerForLLMRun,
     ChatModel,
-    GenerationChunk,
     LRUCache,
     Runnable,
     RunnableLambda,
@@ -30,6 +28,7 @@ from modelport.testing import (
     run_checks,
 )
 from modelport.testing.guarantees import batching
+from tests.conformance.guides_model import GuidesLLM
 
 HOOKS = ("_call", "_acall", "_stream", "_astream", "_batch", "_abatch")
 SUBSETS = [subset for size in range(1, 7) for subset in itertools.combinations(HOOKS, size)]
@@ -44,45 +43,6 @@ RARE = [one.id for one in all_checks() if one.area in ("cache", "compose") or on
 """What is checked of models with one hook, with all, and of some pairs: of others it could see nothing new."""
 
 passed_somewhere: set[str] = set()
-
-
-class CustomLLM(LLM):
-    """The guide's class."""
-
-    n: int
-    """The number of characters from the last message of the prompt to be echoed."""
-
-    def _call(
-        self,
-        prompt: str,
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> str:
-        if stop is not None:
-            raise ValueError("stop kwargs are not permitted.")
-        return prompt[: self.n]
-
-    def _stream(
-        self,
-        prompt: str,
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[GenerationChunk]:
-        for char in prompt[: self.n]:
-            chunk = GenerationChunk(text=char)
-            if run_manager:
-                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
-
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return {"model_name": "CustomChatModel"}
-
-    @property
-    def _llm_type(self) -> str:
-        return "custom"
 
 
 class Secretive(LLM):
@@ -131,7 +91,7 @@ class Capable(LLM):
 
 
 MODELS: dict[str, Callable[[], Any]] = {
-    "the guide's": lambda: CustomLLM(n=5),
+    "the guide's": lambda: GuidesLLM(n=5),
     "secretive": lambda: Secretive(api_key=SecretStr("sk-secret"), url="http://sk-secret@host"),
     "pinned": Pinned,
     "capable": Capable,

@@ -23,9 +23,13 @@ from modelport.testing.kit import run_checks as run_checks
 from modelport.testing.models import EchoChatModel as EchoChatModel
 from modelport.testing.models import EchoLLM as EchoLLM
 from modelport.testing.models import FailingLLM as FailingLLM
+from modelport.testing.models import ScriptedChatModel as ScriptedChatModel
 from modelport.testing.models import ScriptedLLM as ScriptedLLM
 from modelport.testing.models import SlowLLM as SlowLLM
 from modelport.testing.recorder import RecordingHandler as RecordingHandler
+from modelport.testing.value_models import EchoEmbeddingModel as EchoEmbeddingModel
+from modelport.testing.value_models import EchoHandler as EchoHandler
+from modelport.testing.value_models import EchoImageModel as EchoImageModel
 
 if TYPE_CHECKING:
     from modelport.gateway.in_process import InProcessTransport as InProcessTransport

@@ -108,7 +108,7 @@ class Check(msgspec.Struct, frozen=True):
     @property
     def topic(self) -> str:
         """The check without its way to call: `stop:cut` of `stop:stream:cut`."""
-        return f"{self.area}:{self.id.rpartition(':')[2]}"
+        return topic_of(self.id)
 
     @property
     def mend(self) -> str:
@@ -123,6 +123,17 @@ class Check(msgspec.Struct, frozen=True):
     def why_not(self, subject: Any) -> str | None:
         """Return why the check does not apply to a subject of its kind, None when it does."""
         return next((reason for applies in self.applies if (reason := applies(subject))), None)
+
+
+def topic_of(check_id: str) -> str:
+    """Return what a check is about without its way to call: `stop:cut` of `stop:stream:cut`."""
+    area, _, rest = check_id.partition(":")
+    return f"{area}:{rest.rpartition(':')[2]}"
+
+
+def find_topics(check_ids: Iterable[str]) -> set[str]:
+    """Return the topics of some checks."""
+    return {topic_of(one) for one in check_ids}
 
 
 def registered() -> list[Check]:

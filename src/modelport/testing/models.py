@@ -1,4 +1,4 @@
-"""Models to test your own code with: an echo, a script, one that fails, and one that waits until you say."""
+"""Text and chat models to test your own code with: an echo, a script, one that fails, one that waits until you say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelport.models.chat import ChatModel
 from modelport.models.llm import LLM
 from modelport.testing.gates import Gate
 from modelport.values.generations import GenerationChunk
-from modelport.values.messages import AIMessageChunk, Message
+from modelport.values.messages import AIMessage, AIMessageChunk, Message
 
 
 class EchoLLM(LLM):
@@ -55,6 +55,26 @@ class ScriptedLLM(LLM):
         answer = self.answers[len(self._prompts) % len(self.answers)]
         self._prompts.append(prompt)
         yield from [answer] if isinstance(answer, str) else answer
+
+
+class ScriptedChatModel(ChatModel):
+    """Gives its answers in turn, and starts anew after the last; each is a text, a list of pieces, or a message."""
+
+    answers: list[str | list[str] | AIMessage]
+    """What is answered to the first call, the second, …; a message may have tool calls."""
+    deterministic: ClassVar[bool] = False
+
+    _asked: list[list[Message]] = PrivateAttr(default_factory=list[list[Message]])
+
+    @property
+    def asked(self) -> list[list[Message]]:
+        """What the model was asked so far: the messages of each call."""
+        return self._asked
+
+    def _stream(self, messages: list[Message], tools: Any = None) -> Iterator[str | AIMessage]:
+        answer = self.answers[len(self._asked) % len(self.answers)]
+        self._asked.append(messages)
+        yield from answer if isinstance(answer, list) else [answer]
 
 
 class FailingLLM(LLM):

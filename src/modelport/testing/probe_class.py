@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import copy
 import inspect
 import weakref
@@ -21,7 +23,8 @@ from modelport.testing.probe import (
 
 _probes: weakref.WeakKeyDictionary[Any, weakref.ref[Probe]] = weakref.WeakKeyDictionary()
 """The probes of models. A probe has its model, so it is the check that keeps both, and only while it runs."""
-_PROBED = "__modelport_probed__"
+_inside: contextvars.ContextVar[Any] = contextvars.ContextVar("modelport_probe_inside", default=None)
+"""The model whose own code runs: a hook that it calls by itself is no call of the framework's, and not watched."""
 
 
 def attach_probe(model: Any, cls: type, probe: Probe) -> Probe:
@@ -79,31 +82,26 @@ def _author_keywords(hook: Hook, keywords: dict[str, Any]) -> dict[str, Any]:
     return own
 
 
+@contextlib.contextmanager
+def _in_code_of(model: Any) -> Generator[None, None, None]:
+    token = _inside.set(model)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
 def _value_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., Any]:
-    def watched(self: Any, argument: Any, **keywords: Any) -> Any:
+    def watched(self: Any, argument: Any, *more: Any, **keywords: Any) -> Any:
+        if _inside.get() is self:
+            return authors(self, argument, *more, **keywords)
         probe, call = _begin(self, hook, argument, keywords)
         try:
             pause(probe.enter(call))
             if probe.is_scripted:
                 return probe.result_of(call, probe.scripted(call))
-            return probe.result_of(call, authors(self, argument, **_author_keywords(hook, keywords)))
-        except BaseException as error:
-            call.error = error
-            raise
-        finally:
-            probe.leave(call)
-
-    return watched
-
-
-def _async_value_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., Any]:
-    async def watched(self: Any, argument: Any, **keywords: Any) -> Any:
-        probe, call = _begin(self, hook, argument, keywords)
-        try:
-            await apause(probe.enter(call))
-            if probe.is_scripted:
-                return probe.result_of(call, probe.scripted(call))
-            result = await authors(self, argument, **_author_keywords(hook, keywords))
+            with _in_code_of(self):
+                result = authors(self, argument, **_author_keywords(hook, keywords))
             return probe.result_of(call, result)
         except BaseException as error:
             call.error = error
@@ -114,15 +112,69 @@ def _async_value_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., 
     return watched
 
 
+def _async_value_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., Any]:
+    async def watched(self: Any, argument: Any, *more: Any, **keywords: Any) -> Any:
+        if _inside.get() is self:
+            return await authors(self, argument, *more, **keywords)
+        probe, call = _begin(self, hook, argument, keywords)
+        try:
+            await apause(probe.enter(call))
+            if probe.is_scripted:
+                return probe.result_of(call, probe.scripted(call))
+            with _in_code_of(self):
+                result = await authors(self, argument, **_author_keywords(hook, keywords))
+            return probe.result_of(call, result)
+        except BaseException as error:
+            call.error = error
+            raise
+        finally:
+            probe.leave(call)
+
+    return watched
+
+
+def _steps(model: Any, make: Callable[[], Any]) -> Generator[Any, None, None]:
+    """Yield what the author's generator yields; only while it runs, its model's code does."""
+    with _in_code_of(model):
+        made = iter(make())
+    try:
+        while True:
+            with _in_code_of(model):
+                try:
+                    piece = next(made)
+                except StopIteration:
+                    return
+            yield piece
+    finally:
+        if isinstance(made, Generator):
+            made.close()
+
+
+async def _asteps(model: Any, make: Callable[[], Any]) -> AsyncGenerator[Any, None]:
+    with _in_code_of(model):
+        made: Any = make()
+    made = aiter(made)
+    try:
+        while True:
+            with _in_code_of(model):
+                try:
+                    piece = await anext(made)
+                except StopAsyncIteration:
+                    return
+            yield piece
+    finally:
+        if hasattr(made, "aclose"):
+            await made.aclose()
+
+
 def _stream_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., Any]:
     def source(self: Any, probe: Probe, argument: Any, keywords: dict[str, Any]) -> Generator[Any, None, None]:
         if probe.script is not None:
             yield from iterate_scripted(probe.script)
             return
-        made = authors(self, argument, **_author_keywords(hook, keywords))
-        yield from made
+        yield from _steps(self, lambda: authors(self, argument, **_author_keywords(hook, keywords)))
 
-    def watched(self: Any, argument: Any, **keywords: Any) -> Iterator[Any]:
+    def pieces_of(self: Any, argument: Any, keywords: dict[str, Any]) -> Iterator[Any]:
         probe, call = _begin(self, hook, argument, keywords)
         try:
             pause(probe.enter(call))
@@ -138,6 +190,11 @@ def _stream_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             probe.leave(call)
 
+    def watched(self: Any, argument: Any, *more: Any, **keywords: Any) -> Iterator[Any]:
+        if _inside.get() is self:
+            return authors(self, argument, *more, **keywords)
+        return pieces_of(self, argument, keywords)
+
     return watched
 
 
@@ -146,15 +203,12 @@ def _async_stream_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[...,
         if probe.script is not None:
             made: Any = aiterate_scripted(probe.script)
         else:
-            made = authors(self, argument, **_author_keywords(hook, keywords))
-        try:
+            made = _asteps(self, lambda: authors(self, argument, **_author_keywords(hook, keywords)))
+        async with aclosing(made):
             async for piece in made:
                 yield piece
-        finally:
-            if hasattr(made, "aclose"):
-                await made.aclose()
 
-    async def watched(self: Any, argument: Any, **keywords: Any) -> AsyncIterator[Any]:
+    async def pieces_of(self: Any, argument: Any, keywords: dict[str, Any]) -> AsyncIterator[Any]:
         probe, call = _begin(self, hook, argument, keywords)
         try:
             await apause(probe.enter(call))
@@ -169,6 +223,11 @@ def _async_stream_hook(hook: Hook, authors: Callable[..., Any]) -> Callable[...,
             raise
         finally:
             probe.leave(call)
+
+    def watched(self: Any, argument: Any, *more: Any, **keywords: Any) -> AsyncIterator[Any]:
+        if _inside.get() is self:
+            return authors(self, argument, *more, **keywords)
+        return pieces_of(self, argument, keywords)
 
     return watched
 

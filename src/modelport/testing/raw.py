@@ -124,18 +124,18 @@ class RawFace:
 
     def invoke(self, value: Any, config: Any = None, **kwargs: Any) -> Any:
         """Return the answer of one hook call."""
-        return self._many("invoke", [value], config, kwargs)[0]
+        return _raised_first(self._many("invoke", [value], config, kwargs))[0]
 
     async def ainvoke(self, value: Any, config: Any = None, **kwargs: Any) -> Any:
         """Return the answer of one hook call; a sync hook is called in a thread."""
-        return (await self._amany("ainvoke", [value], config, kwargs))[0]
+        return _raised_first(await self._amany("ainvoke", [value], config, kwargs))[0]
 
     def batch(
         self, values: Sequence[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> Any:
         """Return one answer after the other; the first failure is that of all."""
         try:
-            return self._many("batch", values, config, kwargs)
+            return _raised_first(self._many("batch", values, config, kwargs), return_exceptions)
         except Exception as error:
             if not return_exceptions:
                 raise
@@ -146,7 +146,7 @@ class RawFace:
     ) -> Any:
         """Return one answer after the other, on the running loop."""
         try:
-            return await self._amany("abatch", values, config, kwargs)
+            return _raised_first(await self._amany("abatch", values, config, kwargs), return_exceptions)
         except Exception as error:
             if not return_exceptions:
                 raise
@@ -159,7 +159,7 @@ class RawFace:
         argument = self._model.argument_of(value)
         told, answer = self._started(argument, config, _RawRun), GenerationChunk()
         with self._telling(told):
-            pieces: Any = self._call(hook, argument, told.run_manager, kwargs)
+            pieces: Any = self._call(hook, argument, told, kwargs)
             for piece in pieces if hook.is_stream else [_only(pieces, hook)]:
                 chunk = _read(piece, hook)
                 answer = answer + chunk
@@ -173,7 +173,7 @@ class RawFace:
         argument = self._model.argument_of(value)
         told, answer = self._started(argument, config, _RawAsyncRun if hook.is_async else _RawRun), GenerationChunk()
         with self._telling(told):
-            pieces = _apieces(hook, lambda: self._call(hook, argument, told.run_manager, kwargs))
+            pieces = _apieces(hook, lambda: self._call(hook, argument, told, kwargs))
             async for piece in pieces:
                 chunk = _read(piece, hook)
                 answer = answer + chunk
@@ -187,10 +187,10 @@ class RawFace:
         tolds = [self._started(argument, config, _RawRun) for argument in arguments]
         with self._telling(*tolds):
             if hook.is_batch:
-                given: list[Any] = self._call(hook, arguments, _RawBatchRun(tolds), kwargs)
+                given: list[Any] = self._bind(hook, arguments, _RawBatchRun(tolds), kwargs)
             else:
                 # Like LangChain: the run manager of the first is that of all.
-                given = [_joined(self._call(hook, one, tolds[0].run_manager, kwargs), hook) for one in arguments]
+                given = [_joined(self._call(hook, one, tolds[0], kwargs), hook) for one in arguments]
         return self._ended(hook, given, tolds)
 
     async def _amany(self, way: str, values: Sequence[Any], config: Any, kwargs: dict[str, Any]) -> list[Any]:
@@ -202,11 +202,17 @@ class RawFace:
         with self._telling(*tolds):
             given: list[Any] = []
             for argument in [arguments] if hook.is_batch else arguments:
-                value = await _answered(hook, lambda argument=argument: self._call(hook, argument, manager, kwargs))
+                value = await _answered(hook, lambda argument=argument: self._bind(hook, argument, manager, kwargs))
                 given += value if hook.is_batch else [value]
         return self._ended(hook, given, tolds)
 
-    def _call(self, hook: Hook, argument: Any, manager: Any, kwargs: dict[str, Any]) -> Any:
+    def _call(self, hook: Hook, argument: Any, told: _Told, kwargs: dict[str, Any]) -> Any:
+        """Call a hook with one prompt; a batch hook with a list of it."""
+        if hook.is_batch:
+            return self._bind(hook, [argument], _RawBatchRun([told]), kwargs)
+        return self._bind(hook, argument, told.run_manager, kwargs)
+
+    def _bind(self, hook: Hook, argument: Any, manager: Any, kwargs: dict[str, Any]) -> Any:
         own = {name: value for name, value in kwargs.items() if name not in ("stop", *_FRAMEWORKS)}
         if not hook.takes("max_tokens"):
             own.pop("max_tokens", None)
@@ -260,6 +266,14 @@ def _whole(answer: GenerationChunk, told: _Told) -> Generation:
     """Return an answer with what its author said of it, and nothing else."""
     manager = told.run_manager
     return Generation(answer.text, manager.finish_reason or answer.finish_reason, manager.usage or answer.usage)
+
+
+def _raised_first(results: list[Any], return_exceptions: bool = False) -> list[Any]:
+    """Return results; what a batch hook put into a slot as its failure is raised, unless it may stay there."""
+    failure = next((one for one in results if isinstance(one, BaseException)), None)
+    if failure is not None and not return_exceptions:
+        raise failure
+    return results
 
 
 def _only(value: Any, hook: Hook) -> Any:

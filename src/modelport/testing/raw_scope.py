@@ -22,6 +22,8 @@ _NOT_RAW: dict[str, str] = {
     "derive:any:single-loop": "`single_loop` is the framework's",
     "derive:*:nested-*": "it calls the model by the framework from inside of its hook",
     "batch:*:limit-of-*": "limits are the framework's",
+    "batch:*invoke:*": "the framework puts single calls together",
+    "batch:*stream:*": "the framework puts single calls together, and limits open streams",
     "batch:*:one-hook-call": "`max_batch_size` is the framework's",
     "batch:*:in-order": "it holds each hook call up until the next has ended; see batch:batch:concurrent",
     "parity:*:prompt-value": _OWN,
@@ -55,8 +57,13 @@ _AUTHORS_ALONE = ("checklist", "printing", "parity", "threads")
 """Areas where modelport cannot help: the author alone can."""
 
 
-def why_not_raw(check_id: str) -> str | None:
+_NOT_OF_HANDLERS = ("order:*:own-tokens", "order:*:joined-tokens", "order:*:own-runs", "order:*:authors-token*")
+
+
+def why_not_raw(check_id: str, *, of_handler: bool = False) -> str | None:
     """Return why a check says nothing about the author's own code, None when it does."""
+    if of_handler and any(fnmatch(check_id, pattern) for pattern in _NOT_OF_HANDLERS):
+        return "a handler is given no callbacks"
     return next((reason for pattern, reason in _NOT_RAW.items() if fnmatch(check_id, pattern)), None)
 
 

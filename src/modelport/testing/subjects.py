@@ -86,8 +86,10 @@ class Subjects:
             subject = self._find(one.about)
         except (KeyError, StopIteration):
             subject = None
-        if subject is not None and self.raw and (reason := why_not_raw(one.id)) is not None:
-            return f"in raw mode {reason}"
+        if subject is not None and self.raw:
+            reason = why_not_raw(one.id, of_handler=hasattr(subject.cls, "__modelport_methods__"))
+            if reason is not None:
+                return f"in raw mode {reason}"
         if subject is not None:
             return one.why_not(subject)
         wanted = {"handler": "handlers", ANY: "models"}.get(one.about) or f"what {_DOES[one.about]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import Field, SecretStr
@@ -27,7 +27,11 @@ class Documented(LLM):
     def _identifying_params(self) -> dict[Any, Any]:
         return {"model_name": "documented"}
 
+    refuses: ClassVar[bool] = False
+
     def _call(self, prompt):
+        if self.refuses and not prompt:
+            raise IndexError
         return prompt
 
 
@@ -104,12 +108,7 @@ def test_an_empty_prompt_is_refused(patch, caught):
 
 @cuts("input:*:empty-answered", make=Documented)
 def test_a_hook_refuses_an_empty_prompt_without_a_word(patch, caught):
-    def refuse(self, prompt):
-        if not prompt:
-            raise IndexError
-        return prompt
-
-    patch.method(Documented, "_call", refuse)
+    patch.method(Documented, "refuses", True)
     caught()
 
 

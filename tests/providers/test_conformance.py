@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +13,16 @@ from pydantic import SecretStr
 from modelport.providers import (
     HTTPChatModel,
     HTTPModel,
+    MockEmbeddings,
+    MockImages,
     MockLLM,
     MockModel,
     OpenAICompatible,
     OpenAICompatibleCompletions,
+    OpenAICompatibleEmbeddings,
+    OpenAICompatibleImages,
 )
-from modelport.testing import arun_checks, gates
+from modelport.testing import EchoEmbeddingModel, EchoHandler, EchoImageModel, all_checks, arun_checks, gates
 from modelport.values.status_errors import RateLimitError
 
 KEY = SecretStr("sk-of-the-checks")
@@ -90,23 +95,65 @@ async def test_a_shipped_model_passes_every_check_that_applies(server, openai, n
     assert sum(one.outcome == "pass" for one in results) > 300
 
 
-def test_the_gateway_serves_one_provider_to_another(own_server, openai) -> None:
+@pytest.mark.parametrize("model", [MockEmbeddings, MockImages])
+async def test_a_mock_of_what_gives_no_text_passes_every_check_that_applies(model) -> None:
+    results = await arun_checks(model)
+    assert [(one.id, one.seen) for one in results if one.outcome == "fail"] == []
+    assert sum(one.outcome == "pass" for one in results) > 90
+
+
+SERVED: dict[str, tuple[Callable[[], Any], Callable[..., Any], int]] = {
+    "text": (MockLLM, OpenAICompatibleCompletions, 60),
+    "chat": (MockModel, OpenAICompatible, 300),
+    "handler": (EchoHandler, OpenAICompatible, 60),
+    "embeddings": (EchoEmbeddingModel, OpenAICompatibleEmbeddings, 100),
+    "images": (EchoImageModel, OpenAICompatibleImages, 80),
+}
+
+
+ON_THE_WIRE = ("parity", "stop", "usage", "unicode", "input", "checklist")
+"""What is looked at of models of which another face has shown the rest."""
+
+
+@pytest.mark.parametrize("kind", SERVED)
+async def test_a_provider_passes_every_check_over_a_gateway_of_ours(kind) -> None:
+    make, provider, at_least = SERVED[kind]
+    areas = {one.area for one in all_checks()} if kind not in ("text", "handler") else ON_THE_WIRE
+    ids = [one.id for one in all_checks() if one.area in areas]
+    with served({"inner": make()}) as url:
+        model = provider(model="inner", base_url=url)
+        results = await arun_checks(lambda: model, ids=ids)
+        await model.aunload()
+    assert [(one.id, one.seen) for one in results if one.outcome == "fail"] == []
+    assert sum(one.outcome == "pass" for one in results) > at_least
+
+
+@contextlib.contextmanager
+def served(models: dict[str, Any]) -> Iterator[str]:
+    """The URL of a gateway that serves some models, in a thread."""
     import threading
 
     import uvicorn
 
     from modelport import create_app
 
-    own_server.answer = echo(openai)
-    inner = OpenAICompatible(model="m", base_url=own_server.url + "/v1")
-    gateway = uvicorn.Server(uvicorn.Config(create_app({"inner": inner}), port=0, log_level="critical"))
+    gateway = uvicorn.Server(uvicorn.Config(create_app(models), port=0, log_level="critical"))
     thread = threading.Thread(target=gateway.run, daemon=True)
     thread.start()
     while not gateway.started:
         thread.join(0.005)
-    port = gateway.servers[0].sockets[0].getsockname()[1]
-    outer = OpenAICompatible(model="inner", base_url=f"http://127.0.0.1:{port}/v1")
     try:
+        yield f"http://127.0.0.1:{gateway.servers[0].sockets[0].getsockname()[1]}/v1"
+    finally:
+        gateway.should_exit = True
+        thread.join()
+
+
+def test_the_gateway_serves_one_provider_to_another(own_server, openai) -> None:
+    own_server.answer = echo(openai)
+    inner = OpenAICompatible(model="m", base_url=own_server.url + "/v1")
+    with served({"inner": inner}) as url:
+        outer = OpenAICompatible(model="inner", base_url=url)
         assert outer.invoke("one two three").content == "one two three"
         *pieces, last = outer.stream("one two three")
         assert [piece.content for piece in pieces] == ["one", " two", " three"]
@@ -114,8 +161,5 @@ def test_the_gateway_serves_one_provider_to_another(own_server, openai) -> None:
         own_server.answer = lambda seen: own_server.failure(429, {"error": {"message": "slow down"}}, retry_after="7")
         with pytest.raises(RateLimitError, match="slow down"):
             outer.invoke("x")
-    finally:
         outer.unload()
-        gateway.should_exit = True
-        thread.join()
     assert own_server.none_open(), "the gateway's end closes its models' connections"

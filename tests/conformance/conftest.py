@@ -18,8 +18,7 @@ import pytest
 
 from modelport.testing import all_checks, gates
 from tests.conformance.echoes import HANDLERS, VALUE_MODELS, make_class
-from tests.conformance.wrong_models import WrongModel, failing, outcomes, subjects_of
-
+from tests.conformance.wrong_models import WrongModel, cut_name, cut_of, failing, marks_of, outcomes, subjects_of
 
 
 @pytest.fixture
@@ -80,17 +79,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "caught" not in metafunc.fixturenames:
         return
     cases = []
-    for position, mark in enumerate(reversed(list(metafunc.definition.iter_markers("cuts")))):
+    cut = cut_name(metafunc.definition.path.stem, metafunc.definition.name)
+    for mark, is_first in marks_of(metafunc.function):
         ids = [one.id for pattern in mark.args for one in all_checks() if fnmatch(one.id, pattern)]
         assert ids, f"no check is named {mark.args}"
-        wrong = WrongModel(_cut_of(metafunc), tuple(dict.fromkeys(ids)), mark.kwargs, is_first=position == 0)
+        wrong = WrongModel(cut_of(cut, mark), tuple(dict.fromkeys(ids)), mark.kwargs, is_first=is_first)
         cases.append(pytest.param(wrong, id=f"{mark.args[0].replace(':', '-')}-{wrong.model_name}"))
     metafunc.parametrize("wrong", cases)
-
-
-def _cut_of(metafunc: pytest.Metafunc) -> str:
-    file = metafunc.definition.path.stem.removeprefix("test_checks_catch_")
-    return f"{file}: {metafunc.definition.name.removeprefix('test_').replace('_', ' ')}"
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
-import threading
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -113,11 +113,8 @@ def test_every_sync_call_makes_a_loop(patch, caught):
 @cuts("derive:invoke:callers-thread", hooks="_call", chat=True)
 def test_sync_hooks_run_in_a_worker(patch, caught):
     def elsewhere(attempt, value_of=driving_sync.value_of):
-        results: list[Any] = []
-        worker = threading.Thread(target=lambda: results.append(value_of(attempt)))
-        worker.start()
-        worker.join()
-        return results[0]
+        with ThreadPoolExecutor(1) as worker:
+            return worker.submit(contextvars.copy_context().run, value_of, attempt).result()
 
     patch.everywhere(driving_sync.value_of, elsewhere)
     caught()

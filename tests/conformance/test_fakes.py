@@ -6,7 +6,20 @@ import asyncio
 
 import pytest
 
-from modelport.testing import EchoChatModel, EchoLLM, FailingLLM, RecordingHandler, ScriptedLLM, SlowLLM
+from modelport import AIMessage, completion, register
+from modelport.registry.providers import unregister
+from modelport.testing import (
+    EchoChatModel,
+    EchoEmbeddingModel,
+    EchoHandler,
+    EchoImageModel,
+    EchoLLM,
+    FailingLLM,
+    RecordingHandler,
+    ScriptedChatModel,
+    ScriptedLLM,
+    SlowLLM,
+)
 
 
 def test_the_echo_streams_in_pieces_of_a_size():
@@ -21,6 +34,36 @@ def test_the_script_is_answered_in_turn():
     model = ScriptedLLM(answers=["one", ["t", "wo"]])
     assert [model.invoke("a"), list(model.stream("b")), model.invoke("c")] == ["one", ["t", "wo"], "one"]
     assert model.prompts == ["a", "b", "c"]
+
+
+def test_the_chat_script_gives_texts_pieces_and_messages_with_tool_calls():
+    call = {"name": "look", "args": {"at": "it"}, "id": "1", "type": "tool_call"}
+    model = ScriptedChatModel(answers=["one", ["t", "wo"], AIMessage("", tool_calls=[call])])
+    assert model.invoke("a").text == "one"
+    assert [piece.text for piece in model.stream("b")][:2] == ["t", "wo"]
+    assert model.invoke("c").tool_calls[0]["args"] == {"at": "it"}
+    assert [messages[-1].text for messages in model.asked] == ["a", "b", "c"]
+
+
+def test_the_echo_of_embeddings_gives_equal_texts_equal_vectors_of_length_one():
+    one, same, other = EchoEmbeddingModel(size=4).embed_documents(["a", "a", "b"])
+    assert one == same != other
+    assert len(one) == 4
+    assert sum(number * number for number in one) == pytest.approx(1)
+
+
+def test_the_echo_of_images_holds_its_prompt():
+    first, second = EchoImageModel().generate_images("a cat", n=2).images
+    assert [bytes(one.data or b"")[-7:] for one in (first, second)] == [b"a cat 0", b"a cat 1"]
+
+
+def test_the_echo_handler_answers_by_the_sdk():
+    register("echo-of-the-tests", EchoHandler())
+    try:
+        answer = completion("echo-of-the-tests/x", [{"role": "user", "content": "hello"}])
+    finally:
+        unregister("echo-of-the-tests")
+    assert answer.choices[0].message.content == "hello"
 
 
 def test_the_failure_comes_after_its_pieces():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from modelport import (
     LLM,
+    AIMessage,
     ChatModel,
     LRUCache,
     Runnable,
@@ -20,7 +22,11 @@ from modelport import (
 from modelport.testing import (
     CheckResult,
     EchoChatModel,
+    EchoEmbeddingModel,
+    EchoHandler,
+    EchoImageModel,
     EchoLLM,
+    ScriptedChatModel,
     ScriptedLLM,
     all_checks,
     arun_checks,
@@ -90,14 +96,25 @@ class Capable(LLM):
         return prompt[: min(cuts)] if cuts else prompt
 
 
+class Sampling(LLM):
+    """Answers with other words every time, and says so."""
+
+    deterministic = False
+
+    def _stream(self, prompt: str) -> Iterator[str]:
+        yield from (f"{random.random()} " for _ in range(3))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "the guide's": lambda: GuidesLLM(n=5),
     "secretive": lambda: Secretive(api_key=SecretStr("sk-secret"), url="http://sk-secret@host"),
     "pinned": Pinned,
     "capable": Capable,
+    "sampling": Sampling,
     "EchoLLM": EchoLLM,
     "EchoChatModel": lambda: EchoChatModel(size=3),
     "ScriptedLLM": lambda: ScriptedLLM(answers=["one two", ["three ", "four"], "five"]),
+    "ScriptedChatModel": lambda: ScriptedChatModel(answers=["one two", ["three ", "four"], AIMessage("five")]),
 }
 
 
@@ -239,6 +256,18 @@ async def test_a_handler_that_chats_keeps_every_guarantee_of_chat_models(name, s
 @pytest.mark.parametrize("name", ["Embedding", "Drawing", "Sketching", "Nothing"])
 async def test_a_handler_keeps_every_guarantee_of_what_it_does(name, subject_class):
     assert_all_hold(await arun_checks(subject_class(name)), 4)
+
+
+@pytest.mark.parametrize("make", [EchoEmbeddingModel, EchoImageModel, EchoHandler])
+async def test_a_shipped_fake_keeps_every_guarantee(make):
+    assert_all_hold(await arun_checks(make), 80)
+
+
+async def test_of_a_sampling_model_all_but_parity_is_looked_at():
+    results = await arun_checks(Sampling, ids=[one.id for one in all_checks() if one.area in ("parity", "usage")])
+    same = {result.outcome for result in results if result.id.endswith(("same-text", "in-company"))}
+    assert same == {"not applicable"}
+    assert {result.outcome for result in results if result.id.endswith("max-tokens-own")} == {"pass"}
 
 
 async def test_one_handler_for_all_checks_keeps_the_guarantees_of_handlers(subject_class):

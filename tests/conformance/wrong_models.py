@@ -9,15 +9,18 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelport.testing import all_checks
 from modelport.testing.checks import Check
 from modelport.testing.kit import find_check, run_check
 from modelport.testing.subjects import Subjects
 from tests.conformance.echoes import HANDLERS, VALUE_MODELS, make_class
+
+if TYPE_CHECKING:
+    import pytest
 
 TABLE = Path(__file__).with_name("fails_together.json")
 RECORD = os.environ.get("MODELPORT_RECORD_WRONG_MODELS")
@@ -88,9 +91,34 @@ class WrongModel(NamedTuple):
         also = sorted({find_check(one).topic for one in found} - set(own))
         if RECORD:
             with Path(RECORD).open("a") as file:
-                    print(json.dumps([self.cut, self.model_name, own, also]), file=file)
+                print(json.dumps([self.cut, self.model_name, own, also]), file=file)
             return
         assert also == self.declared
+
+
+def cut_name(file: str, function: str) -> str:
+    """What a test function cuts: `answers: sync hooks run on the loop`."""
+    return f"{file.removeprefix('test_checks_catch_')}: {function.removeprefix('test_').replace('_', ' ')}"
+
+
+def marks_of(function: Any) -> Iterator[tuple[pytest.Mark, bool]]:
+    """The marks of a cut, the lowest first, and whether others look on: at the first of each kind of model."""
+    seen: set[str] = set()
+    for mark in function.pytestmark:
+        if mark.name == "cuts":
+            yield mark, kind_of(mark) not in seen
+            seen.add(kind_of(mark))
+
+
+def kind_of(mark: pytest.Mark) -> str:
+    """What kind of model a mark is about: embedding, image, handler or text."""
+    area = mark.args[0].partition(":")[0]
+    return area if area in ("embedding", "image", "handler") else "text"
+
+
+def cut_of(cut: str, mark: pytest.Mark) -> str:
+    """The cut's name, of images with the kind: embedding models have the same."""
+    return f"{cut} (images)" if cut.startswith("values: ") and kind_of(mark) == "image" else cut
 
 
 LEFT_OUT = frozenset({"threads:sixty-four", "threads:sixty-four-tasks"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -129,7 +129,7 @@ async def test_a_provider_passes_every_check_over_a_gateway_of_ours(kind) -> Non
 
 
 @contextlib.contextmanager
-def served(models: dict[str, Any]) -> Iterator[str]:
+def served(models: dict[str, Any]) -> Generator[str]:
     """The URL of a gateway that serves some models, in a thread."""
     import threading
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -22,8 +23,10 @@ _NO_SECRET = re.compile(
 
 def author_of(subject: Subject) -> type[Any]:
     """Return the author's class: of a handler's model the handler's."""
-    methods = getattr(subject.cls, "__modelport_methods__", None)
-    return type(subject.make().handler) if methods is not None else subject.cls
+    if not hasattr(subject.cls, "__modelport_methods__"):
+        return subject.cls
+    handler: Any = subject.make().handler
+    return handler.__class__
 
 
 def own_fields(cls: type[Any]) -> dict[str, Any]:
@@ -93,9 +96,9 @@ def _field_docstrings(cls: type[Any]) -> frozenset[str]:
     except (OSError, TypeError, SyntaxError, StopIteration):
         return frozenset()
     found: set[str] = set()
-    for statement, following in zip(body, body[1:], strict=False):
-        is_docstring = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-        if is_docstring and isinstance(following.value.value, str):
+    for statement, following in itertools.pairwise(body):
+        text = following.value if isinstance(following, ast.Expr) else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
             found.update(_assigned(statement))
     return frozenset(found)
 

@@ -11,8 +11,8 @@ class TestMyModel(ModelConformance):
     def make_model(self):
         return lambda: MyModel(url="http://localhost:8000")
 
-`pytest` then shows `TestMyModel::test_check[stop:stream:cut]` and so on: a check that does not apply is skipped with its
-reason, one in `xfails` must fail. Nothing else imports this module, and nothing but this module imports pytest.
+`pytest` then shows `TestMyModel::test_check[stop:stream:cut]` and so on: a check that does not apply is skipped with
+its reason, one in `xfails` must fail. Nothing else imports this module, and nothing but this module imports pytest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import Any, ClassVar
 import pytest
 
 from modelport.testing.checks import registered
-from modelport.testing.faces import Through
 from modelport.testing.kit import CheckResult, run_checks, unknown_id
 
 _FIXTURES = ("make_model", "model")
@@ -42,8 +41,8 @@ class ModelConformance:
     """The checks that are known to fail, by id, each with the reason; one of them that passes is a failure."""
     prompts: ClassVar[Sequence[Any] | None] = None
     """What the model is asked: at least three inputs, all different, that it answers with some words."""
-    through: ClassVar[Through | None] = None
-    """Makes the runnable that is called in the model's place; as for `run_checks`, wrapped in `staticmethod`."""
+    through: ClassVar[Any] = None
+    """Makes the runnable that is called in the model's place: as for `run_checks`, as a static method."""
     raw: ClassVar[bool] = False
     """True: the author's hooks as they are, without the guarantees; as for `run_checks`."""
 
@@ -124,7 +123,7 @@ def _factory(request: pytest.FixtureRequest) -> Callable[[], Any]:
             )
         return given
     pytest.fail(
-        f"{getattr(request.cls, '__name__', 'the class')} needs a fixture: `make_model`, which returns a callable that "
+        f"{request.node.parent.name} needs a fixture: `make_model`, which returns a callable that "
         f"makes a fresh model, or `model`, a model",
         pytrace=False,
     )

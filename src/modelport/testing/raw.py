@@ -1,26 +1,24 @@
 """`raw=True`: the author's hooks called as plain callers call them, with none of the guarantees around.
 
 A model is called as LangChain calls a wrapper: `stop` is only handed on, many prompts are answered one after the
-other and fail together, events are fired around a call, token events by the author alone. A handler is called as LiteLLM
-calls one: each way to call by the method that belongs to it, or not at all.
+other and fail together, events are fired around a call, token events by the author alone. A handler is called as
+LiteLLM calls one: each way to call by the method that belongs to it, or not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import Any
 
-from typing_extensions import override
-
 from modelport.engine.hooks import Hook
 from modelport.engine.reading import chunk_of_message, read_piece
-from modelport.runs.llm_run import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from modelport.testing.checks import NotApplicable
+from modelport.testing.raw_runs import RawAsyncRun, RawBatchRun, RawRun, Told
 from modelport.testing.ways import WAYS
-from modelport.values.generations import Generation, GenerationChunk, LLMResult
+from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import AIMessage
 
 _FRAMEWORKS = ("include_stop", "run_manager")
@@ -63,64 +61,12 @@ def hook_by_itself(cls: type[Any], way: str) -> Hook:
     return hook
 
 
-class _Told:
-    """Fires the events of one answer at the callbacks of a config."""
-
-    def __init__(self, model: Any, config: Any) -> None:
-        self.handlers: list[Any] = list((config or {}).get("callbacks") or ())
-        self.run_manager: Any = None
-        self._is_chat = model.__modelport_kind__ == "chat_model"
-
-    def tell(self, name: str, *given: Any, **facts: Any) -> None:
-        for handler in self.handlers:
-            getattr(handler, name)(*given, run_id=self.run_manager.run_id, **facts)
-
-    def start(self, argument: Any) -> None:
-        self.tell("on_chat_model_start" if self._is_chat else "on_llm_start", {}, [argument])
-
-    def end(self, answer: Generation) -> None:
-        self.tell("on_llm_end", LLMResult([[answer]]))
-
-    def token(self, token: str, chunk: Any) -> None:
-        self.tell("on_llm_new_token", token, chunk=chunk)
-
-
-class _RawRun(CallbackManagerForLLMRun):
-    """Is the `run_manager` of a sync hook: it fires what the author fires."""
-
-    def __init__(self, told: _Told) -> None:
-        self._told = told
-
-    @override
-    def on_llm_new_token(self, token: str, *, chunk: Any = None, **kwargs: Any) -> None:
-        self._told.token(token, chunk)
-
-
-class _RawAsyncRun(AsyncCallbackManagerForLLMRun):
-    """Is that of an async hook."""
-
-    def __init__(self, told: _Told) -> None:
-        self._told = told
-
-    @override
-    def on_llm_new_token(self, token: str, *, chunk: Any = None, **kwargs: Any) -> Awaitable[None]:
-        self._told.token(token, chunk)
-        return asyncio.sleep(0)
-
-
-class _RawBatchRun(_RawRun):
-    """Is that of a batch hook."""
-
-    def __init__(self, tolds: Sequence[_Told]) -> None:
-        super().__init__(tolds[0])
-        self.items = [_RawRun(told) for told in tolds]
-
-
 class RawFace:
     """Is called like a model, and does with its hooks what a plain caller does."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._cls: Any = model.__class__
 
     def invoke(self, value: Any, config: Any = None, **kwargs: Any) -> Any:
         """Return the answer of one hook call."""
@@ -154,10 +100,10 @@ class RawFace:
 
     def stream(self, value: Any, config: Any = None, **kwargs: Any) -> Generator[Any, None, None]:
         """Yield what the hook yields."""
-        hook = hook_by_itself(type(self._model), "stream")
+        hook = hook_by_itself(self._cls, "stream")
         self._model.load()
         argument = self._model.argument_of(value)
-        told, answer = self._started(argument, config, _RawRun), GenerationChunk()
+        told, answer = self._started(argument, config, RawRun), GenerationChunk()
         with self._telling(told):
             pieces: Any = self._call(hook, argument, told, kwargs)
             for piece in pieces if hook.is_stream else [_only(pieces, hook)]:
@@ -168,10 +114,10 @@ class RawFace:
 
     async def astream(self, value: Any, config: Any = None, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """Yield what the hook yields; each step of a sync one is made in a thread."""
-        hook = hook_by_itself(type(self._model), "astream")
+        hook = hook_by_itself(self._cls, "astream")
         await self._model.aload()
         argument = self._model.argument_of(value)
-        told, answer = self._started(argument, config, _RawAsyncRun if hook.is_async else _RawRun), GenerationChunk()
+        told, answer = self._started(argument, config, RawAsyncRun if hook.is_async else RawRun), GenerationChunk()
         with self._telling(told):
             pieces = _apieces(hook, lambda: self._call(hook, argument, told, kwargs))
             async for piece in pieces:
@@ -181,24 +127,24 @@ class RawFace:
         told.end(_whole(answer, told))
 
     def _many(self, way: str, values: Sequence[Any], config: Any, kwargs: dict[str, Any]) -> list[Any]:
-        hook = hook_by_itself(type(self._model), way)
+        hook = hook_by_itself(self._cls, way)
         self._model.load()
         arguments = [self._model.argument_of(value) for value in values]
-        tolds = [self._started(argument, config, _RawRun) for argument in arguments]
+        tolds = [self._started(argument, config, RawRun) for argument in arguments]
         with self._telling(*tolds):
             if hook.is_batch:
-                given: list[Any] = self._bind(hook, arguments, _RawBatchRun(tolds), kwargs)
+                given: list[Any] = self._bind(hook, arguments, RawBatchRun(tolds), kwargs)
             else:
                 # Like LangChain: the run manager of the first is that of all.
                 given = [_joined(self._call(hook, one, tolds[0], kwargs), hook) for one in arguments]
         return self._ended(hook, given, tolds)
 
     async def _amany(self, way: str, values: Sequence[Any], config: Any, kwargs: dict[str, Any]) -> list[Any]:
-        hook = hook_by_itself(type(self._model), way)
+        hook = hook_by_itself(self._cls, way)
         await self._model.aload()
         arguments = [self._model.argument_of(value) for value in values]
-        tolds = [self._started(argument, config, _RawAsyncRun if hook.is_async else _RawRun) for argument in arguments]
-        manager: Any = _RawBatchRun(tolds) if hook.is_batch else tolds[0].run_manager
+        tolds = [self._started(argument, config, RawAsyncRun if hook.is_async else RawRun) for argument in arguments]
+        manager: Any = RawBatchRun(tolds) if hook.is_batch else tolds[0].run_manager
         with self._telling(*tolds):
             given: list[Any] = []
             for argument in [arguments] if hook.is_batch else arguments:
@@ -206,10 +152,10 @@ class RawFace:
                 given += value if hook.is_batch else [value]
         return self._ended(hook, given, tolds)
 
-    def _call(self, hook: Hook, argument: Any, told: _Told, kwargs: dict[str, Any]) -> Any:
+    def _call(self, hook: Hook, argument: Any, told: Told, kwargs: dict[str, Any]) -> Any:
         """Call a hook with one prompt; a batch hook with a list of it."""
         if hook.is_batch:
-            return self._bind(hook, [argument], _RawBatchRun([told]), kwargs)
+            return self._bind(hook, [argument], RawBatchRun([told]), kwargs)
         return self._bind(hook, argument, told.run_manager, kwargs)
 
     def _bind(self, hook: Hook, argument: Any, manager: Any, kwargs: dict[str, Any]) -> Any:
@@ -217,17 +163,17 @@ class RawFace:
         if not hook.takes("max_tokens"):
             own.pop("max_tokens", None)
         # The model's own class knows what its hooks take: that of a probe takes more than the author's.
-        hook = type(self._model).__modelport_hooks__.present[hook.name]
+        hook = self._cls.__modelport_hooks__.present[hook.name]
         return hook.bind(self._model, argument, kwargs.get("stop"), manager, own)
 
-    def _started(self, argument: Any, config: Any, manager: Callable[[_Told], Any]) -> _Told:
-        told = _Told(self._model, config)
+    def _started(self, argument: Any, config: Any, manager: Callable[[Told], Any]) -> Told:
+        told = Told(self._model, config)
         told.run_manager = manager(told)
         told.start(argument)
         return told
 
     @contextlib.contextmanager
-    def _telling(self, *tolds: _Told) -> Generator[None, None, None]:
+    def _telling(self, *tolds: Told) -> Generator[None, None, None]:
         try:
             yield
         except BaseException as error:
@@ -235,7 +181,7 @@ class RawFace:
                 told.tell("on_llm_error", error)
             raise
 
-    def _ended(self, hook: Hook, given: list[Any], tolds: Sequence[_Told]) -> list[Any]:
+    def _ended(self, hook: Hook, given: list[Any], tolds: Sequence[Told]) -> list[Any]:
         results: list[Any] = []
         for value, told in zip(given, tolds, strict=True):
             if isinstance(value, BaseException):
@@ -262,7 +208,7 @@ def _read(value: Any, hook: Hook) -> GenerationChunk:
     return GenerationChunk(piece.text, piece.finish_reason, piece.usage)
 
 
-def _whole(answer: GenerationChunk, told: _Told) -> Generation:
+def _whole(answer: GenerationChunk, told: Told) -> Generation:
     """Return an answer with what its author said of it, and nothing else."""
     manager = told.run_manager
     return Generation(answer.text, manager.finish_reason or answer.finish_reason, manager.usage or answer.usage)

@@ -1,4 +1,4 @@
-"""What `raw=True` looks at: which checks say something about the author's own code, and how a failure there is mended."""
+"""What `raw=True` looks at: which checks say something about the author's code, and how a failure there is mended."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class EchoImageModel(ImageModel):
         return [_PNG + f"{prompt} {number}".encode("utf-8", "replace") for number in range(n)]
 
     def _edit_images(self, images: list[Image], prompt: str, mask: Image | None = None, n: int = 1) -> list[bytes]:
-        return [images[0].data + f" {prompt} {number}".encode("utf-8", "replace") for number in range(n)]
+        return [(images[0].data or b"") + f" {prompt} {number}".encode("utf-8", "replace") for number in range(n)]
 
 
 class EchoHandler(CustomLLM):

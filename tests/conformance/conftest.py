@@ -1,7 +1,7 @@
 """A kit that does not wait long, and the means to cut guarantees out: that makes wrong models.
 
 A test marked `cuts("stop:*:cut", hooks="_call")` takes a piece of the framework away by `patch`, then calls `caught()`,
-which asserts that the checks fail which the pattern names, and on the model of the lowest mark no others than the
+which asserts that the checks fail which the pattern names, and on the model of the first mark no others than the
 table `fails_together.json` tells. The mark says on which model: `hooks` of an echo, a class (`make`), or the name of
 one in `echoes.py` (`of`).
 """
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from modelport.testing import all_checks, gates
+from modelport.testing.guarantees import inputs
 from tests.conformance.echoes import HANDLERS, VALUE_MODELS, make_class
 from tests.conformance.wrong_models import WrongModel, cut_name, cut_of, failing, marks_of, outcomes, subjects_of
 
@@ -37,6 +38,7 @@ def echo_class() -> Callable[..., type[Any]]:
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gates, "GLANCE_SECONDS", 0.01)
     monkeypatch.setattr(gates, "SOON_SECONDS", 0.003)
+    monkeypatch.setattr(inputs, "HUGE_CHARACTERS", 150_000)
 
 
 class Patch:

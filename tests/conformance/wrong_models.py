@@ -102,9 +102,9 @@ def cut_name(file: str, function: str) -> str:
 
 
 def marks_of(function: Any) -> Iterator[tuple[pytest.Mark, bool]]:
-    """The marks of a cut, the lowest first, and whether others look on: at the first of each kind of model."""
+    """The marks of a cut, from the top, and whether others look on: at the first of each kind of model."""
     seen: set[str] = set()
-    for mark in function.pytestmark:
+    for mark in reversed(function.pytestmark):
         if mark.name == "cuts":
             yield mark, kind_of(mark) not in seen
             seen.add(kind_of(mark))

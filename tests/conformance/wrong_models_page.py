@@ -28,6 +28,16 @@ before (it passes) and after (it fails). A topic is a check without its way to c
 
 On one model of each cut a check of every other topic looks on, and what fails must be exactly what is written here.
 Only {left_out} do not look on: they call a model 64 times.
+
+```python
+from modelport.testing import all_checks
+
+print(len(all_checks()))
+```
+
+```text
+{count}
+```
 """
 
 
@@ -88,7 +98,7 @@ def page() -> str:
     cuts = list(all_cuts())
     topics = sorted(find_topics(one.id for one in all_checks()))
     alone = {cut.own[0]: cut.name for cut in reversed(cuts) if cut.is_alone}
-    lines = [INTRODUCTION.format(left_out=_codes(sorted(LEFT_OUT)))]
+    lines = [INTRODUCTION.format(left_out=_codes(sorted(LEFT_OUT)), count=len(all_checks()))]
     lines += [f"## Caught alone: {len(alone)} of {len(topics)} topics", ""]
     lines += ["| Topic | Wrong model on which nothing else fails |", "|---|---|"]
     lines += [f"| `{topic}` | {alone[topic]} |" for topic in topics if topic in alone]

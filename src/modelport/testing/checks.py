@@ -64,6 +64,7 @@ _ABOUT = {
 
 _ID = re.compile(r"[a-z]+(:[a-z0-9-]+){2}")
 _registry: dict[str, Check] = {}
+_in_order: list[Check] = []
 
 
 class CheckFailure(Exception):  # noqa: N818 - a finding about the checked model, not a defect of the kit
@@ -138,7 +139,14 @@ def find_topics(check_ids: Iterable[str]) -> set[str]:
 
 def registered() -> list[Check]:
     """Return all checks that were registered so far, grouped by guarantee."""
-    return sorted(_registry.values(), key=lambda one: AREAS.index(one.area))
+    if len(_in_order) != len(_registry):
+        _in_order[:] = sorted(_registry.values(), key=lambda one: AREAS.index(one.area))
+    return list(_in_order)
+
+
+def check_of(check_id: str) -> Check | None:
+    """Return the check with an id, None when there is none."""
+    return _registry.get(check_id)
 
 
 def check(check_id: str, *, source: str, applies: Iterable[Condition] = ()) -> Callable[[CheckCode], CheckCode]:

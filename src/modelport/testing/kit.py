@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from modelport.testing import gates, guarantees
-from modelport.testing.checks import Check, CheckFailure, NotApplicable, registered
+from modelport.testing.checks import Check, CheckFailure, NotApplicable, check_of, registered
 from modelport.testing.faces import Through
 from modelport.testing.raw_scope import raw_mend
 from modelport.testing.subject import Subject
@@ -53,10 +53,10 @@ def find_check(check_id: str) -> Check:
     Raises:
         KeyError: There is none.
     """
-    for one in registered():
-        if one.id == check_id:
-            return one
-    raise KeyError(unknown_id(check_id))
+    one = check_of(check_id)
+    if one is None:
+        raise KeyError(unknown_id(check_id))
+    return one
 
 
 def checks_for(

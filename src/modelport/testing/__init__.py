@@ -3,7 +3,10 @@
 from modelport.testing import run_checks
 
 for result in run_checks(MyModel):
-    print(result.id, result.outcome, result.seen)
+    print(result.id, result.outcome, result.seen, result.mend)
+
+`run_checks(MyModel, raw=True)` shows what the author's own code keeps, without the framework around it, and
+`modelport.testing.pytest.ModelConformance` makes one test of each check.
 
 `MyModel` is an LLM, a ChatModel, an EmbeddingModel, an ImageModel or a handler. The same of a chain, whose other steps
 hand on what they get:

@@ -40,7 +40,7 @@ async def documented_arguments(subject: Subject) -> None:
     expect(
         not missing,
         f"no docstring says what these are: {', '.join(missing)}",
-        f"put a docstring under the field, or a description into it: `{missing[0] if missing else 'x'}: … ` and below "
+        f"put a docstring under the field, or a description into it: `{missing[0] if missing else 'x'}: …` and below "
         f'it """What it is."""; arguments of `__init__` are named in its docstring',
     )
 

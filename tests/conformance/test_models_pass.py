@@ -45,8 +45,8 @@ BATCHING = [("_batch",), ("_abatch",), ("_call", "_batch"), ("_stream", "_abatch
 
 PAIRS = [("_call", "_stream"), ("_call", "_batch"), ("_stream", "_abatch"), ("_astream", "_batch")]
 
-RARE_AREAS = ("cache", "compose", "checklist", "printing", "identity", "secrets", "input")
-RARE = [one.id for one in all_checks() if one.area in RARE_AREAS or one.source == batching.SOURCE]
+ONCE = ("cache", "compose", "checklist", "printing", "identity", "secrets", "input", "threads", "deadline", "choices")
+RARE = [one.id for one in all_checks() if one.area in ONCE or one.source == batching.SOURCE]
 """What is checked of models with one hook, with all, and of some pairs: of others it could see nothing new."""
 
 passed_somewhere: set[str] = set()

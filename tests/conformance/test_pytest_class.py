@@ -71,41 +71,97 @@ def test_each_check_is_a_test_with_its_id(tmp_path, configuration):
     assert f"{len(all_checks()) - 3} deselected" in seen
 
 
-def test_a_known_failure_that_passes_fails(tmp_path):
-    code = FIXTURE.replace("parity:stream:same-text", "derive:invoke:answers")
-    seen = run(tmp_path, code, "-k", ONLY)
-    assert "FAILED test_it.py::TestRefusing::test_check[derive:invoke:answers]" in seen
+MANY = """
+class TestPassing(ModelConformance):
+    xfails = {"derive:invoke:answers": "the third prompt is too much for it"}
+    prompts = ["one", "two", "three"]
+
+    @pytest.fixture
+    def make_model(self):
+        return Refusing
+
+
+class TestFailing(ModelConformance):
+    prompts = ["one", "two", "three"]
+
+    @pytest.fixture
+    def make_model(self):
+        return Refusing
+
+
+class TestOneModel(ModelConformance):
+    @pytest.fixture
+    def model(self):
+        return Refusing()
+
+
+class TestNoFixture(ModelConformance):
+    pass
+
+
+class TestMissing(ModelConformance):
+    @pytest.fixture
+    def make_model(self, no_such_fixture):
+        return Refusing
+
+
+class TestNoFactory(ModelConformance):
+    @pytest.fixture
+    def make_model(self):
+        return Refusing()
+
+
+class TestRaw(ModelConformance):
+    raw = True
+
+    @pytest.fixture
+    def make_model(self):
+        return Refusing
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What pytest prints about some classes."""
+    only = "derive:invoke:answers or parity:stream:same-text or stop:invoke:cut"
+    return run(tmp_path_factory.mktemp("classes"), MANY, "-k", only)
+
+
+def test_a_known_failure_that_passes_fails(seen):
+    assert "FAILED test_it.py::TestPassing::test_check[derive:invoke:answers]" in seen
     assert "[XPASS(strict)] the third prompt is too much for it" in seen
 
 
-def test_a_failure_says_what_was_seen_and_how_to_mend_it(tmp_path):
-    seen = run(tmp_path, FIXTURE.replace("xfails", "_others"), "-k", ONLY)
+def test_a_failure_says_what_was_seen_and_how_to_mend_it(seen):
     assert "`stream` gives the text that `invoke` gives." in seen
     assert "seen: ValueError: no" in seen
     assert "mend: make every hook answer alike" in seen
 
 
-@pytest.mark.parametrize("place", ["class", "module"])
-def test_one_model_may_be_given_in_place_of_a_factory(tmp_path, place):
-    fixture = "@pytest.fixture\ndef model({}):\n    return Refusing()\n"
-    own = textwrap.indent(fixture.format("self"), "    ") if place == "class" else "    pass\n"
-    code = f"{fixture.format('') if place == 'module' else ''}\nclass TestIt(ModelConformance):\n{own}"
+def test_one_model_may_be_given_in_place_of_a_factory(seen):
+    assert "PASSED test_it.py::TestOneModel::test_check[derive:invoke:answers]" in seen
+
+
+def test_a_fixture_of_the_module_serves_as_well(tmp_path):
+    code = "@pytest.fixture\ndef model():\n    return Refusing()\n\nclass TestIt(ModelConformance):\n    pass\n"
     assert "PASSED test_it.py::TestIt::test_check[derive:invoke:answers]" in run(tmp_path, code, "-k", ONLY)
 
 
-def test_without_a_fixture_the_test_says_which_one_is_missing(tmp_path):
-    seen = run(tmp_path, "class TestIt(ModelConformance):\n    pass\n", "-k", "derive:invoke:answers")
-    assert "TestIt needs a fixture: `make_model`, which returns a callable that makes a fresh model" in seen
+def test_without_a_fixture_the_test_says_which_one_is_missing(seen):
+    assert "TestNoFixture needs a fixture: `make_model`, which returns a callable that makes a fresh model" in seen
 
 
-def test_a_fixture_that_asks_for_what_is_not_there_is_pytests_error(tmp_path):
-    code = FIXTURE.replace("def make_model(self)", "def make_model(self, no_such_fixture)")
-    assert "fixture 'no_such_fixture' not found" in run(tmp_path, code, "-k", "derive:invoke:answers")
+def test_a_fixture_that_asks_for_what_is_not_there_is_pytests_error(seen):
+    assert "fixture 'no_such_fixture' not found" in seen
 
 
-def test_a_model_in_place_of_a_factory_is_told_so(tmp_path):
-    code = FIXTURE.replace("return Refusing", "return Refusing()")
-    assert "`return MyModel` or `return lambda: MyModel(…)`" in run(tmp_path, code, "-k", "derive:invoke:answers")
+def test_a_model_in_place_of_a_factory_is_told_so(seen):
+    assert "`return MyModel` or `return lambda: MyModel(…)`" in seen
+
+
+def test_the_authors_own_code_can_be_tested_raw(seen):
+    assert "FAILED test_it.py::TestRaw::test_check[stop:invoke:cut]" in seen
+    assert "PASSED test_it.py::TestOneModel::test_check[stop:invoke:cut]" in seen
 
 
 @pytest.mark.parametrize("name", ["test_check", "pytest_generate_tests", "__test__"])

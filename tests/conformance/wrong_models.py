@@ -118,7 +118,7 @@ def kind_of(mark: pytest.Mark) -> str:
 
 def cut_of(cut: str, mark: pytest.Mark) -> str:
     """The cut's name, of images with the kind: embedding models have the same."""
-    return f"{cut} (images)" if cut.startswith("values: ") and kind_of(mark) == "image" else cut
+    return f"{cut} (images)" if cut.startswith(("values: ", "vectors: ")) and kind_of(mark) == "image" else cut
 
 
 LEFT_OUT = frozenset({"threads:sixty-four", "threads:sixty-four-tasks"})

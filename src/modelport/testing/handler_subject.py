@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -121,7 +122,7 @@ class HandlerSubject:
             hook = hooks.async_answer if way == "astream" else hooks.answer
         return self.methods[hook.shown_name]  # watched handlers name their methods by what they do
 
-    @property
+    @functools.cached_property
     def _model_class(self) -> Any:
         return self.watch().model().__class__
 

@@ -261,7 +261,8 @@ async def test_a_handler_keeps_every_guarantee_of_what_it_does(name, subject_cla
 
 @pytest.mark.parametrize("make", [EchoEmbeddingModel, EchoImageModel, EchoHandler])
 async def test_a_shipped_fake_keeps_every_guarantee(make):
-    assert_all_hold(await arun_checks(make), 80)
+    ids = {one.id for one in all_checks() if make is not EchoHandler or one.area in (*MOST_TELLING, "checklist")}
+    assert_all_hold(await arun_checks(make, ids=ids), 80)
 
 
 async def test_of_a_sampling_model_all_but_parity_is_looked_at():

@@ -49,6 +49,10 @@ class WrongModel(NamedTuple):
         return f"{name.replace(' ', '+')}{'-chat' if self.options.get('chat') else ''}"
 
     @property
+    def is_handler(self) -> bool:
+        return self.options.get("of") in HANDLERS
+
+    @property
     def key(self) -> Any:
         """Tell models apart, not cuts."""
         return self.options.get("make") or self.model_name
@@ -64,7 +68,9 @@ class WrongModel(NamedTuple):
         ways = [find_check(one).way for one in self.ids]
         chosen: dict[str, Check] = {}
         for one in all_checks():
-            if one.topic in own or one.topic in LEFT_OUT or subjects.why_not(one) is not None:
+            if one.topic in own or one.topic in LEFT_OUT or (self.is_handler and one.area in NOT_OF_HANDLERS):
+                continue
+            if subjects.why_not(one) is not None:
                 continue
             known = chosen.get(one.topic)
             if known is None or (known.way not in ways and one.way in ways):
@@ -123,6 +129,8 @@ def cut_of(cut: str, mark: pytest.Mark) -> str:
 
 LEFT_OUT = frozenset({"threads:sixty-four", "threads:sixty-four-tasks"})
 """Topics whose checks do not look on: they call a model 64 times."""
+NOT_OF_HANDLERS = frozenset({"cache", "compose", "batch", "threads", "input", "order", "unicode"})
+"""Areas whose checks do not look on at handlers: they see its chat model, which is a model like any other."""
 
 
 @functools.cache

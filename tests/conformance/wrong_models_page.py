@@ -14,7 +14,15 @@ from typing import NamedTuple
 
 from modelport.testing import all_checks
 from modelport.testing.checks import find_topics
-from tests.conformance.wrong_models import LEFT_OUT, cut_name, cut_of, fails_together, kind_of, marks_of
+from tests.conformance.wrong_models import (
+    LEFT_OUT,
+    NOT_OF_HANDLERS,
+    cut_name,
+    cut_of,
+    fails_together,
+    kind_of,
+    marks_of,
+)
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "checks-and-wrong-models.md"
@@ -27,7 +35,9 @@ before (it passes) and after (it fails). A topic is a check without its way to c
 `stop:invoke:cut`, `stop:astream:cut` and so on, which look at one property.
 
 On one model of each cut a check of every other topic looks on, and what fails must be exactly what is written here.
-Only {left_out} do not look on: they call a model 64 times.
+Only {left_out} do not look on: they call a model 64 times. At handlers those of
+the areas {not_of_handlers} do not look on: they see
+its chat model, which is a model like any other.
 
 ```python
 from modelport.testing import all_checks
@@ -98,7 +108,11 @@ def page() -> str:
     cuts = list(all_cuts())
     topics = sorted(find_topics(one.id for one in all_checks()))
     alone = {cut.own[0]: cut.name for cut in reversed(cuts) if cut.is_alone}
-    lines = [INTRODUCTION.format(left_out=_codes(sorted(LEFT_OUT)), count=len(all_checks()))]
+    lines = [
+        INTRODUCTION.format(
+            left_out=_codes(sorted(LEFT_OUT)), not_of_handlers=_codes(sorted(NOT_OF_HANDLERS)), count=len(all_checks())
+        )
+    ]
     lines += [f"## Caught alone: {len(alone)} of {len(topics)} topics", ""]
     lines += ["| Topic | Wrong model on which nothing else fails |", "|---|---|"]
     lines += [f"| `{topic}` | {alone[topic]} |" for topic in topics if topic in alone]

@@ -167,7 +167,10 @@ def test_the_authors_own_code_can_be_tested_raw(seen):
 @pytest.mark.parametrize("name", ["test_check", "pytest_generate_tests", "__test__"])
 def test_a_check_is_never_overridden(name):
     with pytest.raises(TypeError, match=f"Mine replaces '{name}' of ModelConformance: checks are never overridden"):
-        type("Mine", (ModelConformance,), {name: None})
+        type("Mine", (ModelConformance,), {name: False})
+    beside = type("Beside", (), {name: False})
+    with pytest.raises(TypeError, match=f"Mine replaces '{name}'"):
+        type("Mine", (beside, ModelConformance), {})
 
 
 def test_an_unknown_check_among_the_known_failures_is_named_with_the_near_one():

@@ -27,7 +27,6 @@ from modelport.testing.checks import registered
 from modelport.testing.kit import CheckResult, run_checks, unknown_id
 
 _FIXTURES = ("make_model", "model")
-_SETTINGS = frozenset({"xfails", "prompts", "through", "raw"})
 
 
 class ModelConformance:
@@ -48,10 +47,9 @@ class ModelConformance:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in vars(cls):
-            if (name in vars(ModelConformance) and name not in _SETTINGS and not name.startswith("__")) or (
-                name == "__test__"
-            ):
+        for name in ("test_check", "pytest_generate_tests", "__test__"):
+            # Found by the method resolution order: a class beside this one may have it too.
+            if inspect.getattr_static(cls, name, None) is not vars(ModelConformance).get(name):
                 raise TypeError(
                     f"{cls.__name__} replaces {name!r} of ModelConformance: checks are never overridden nor left out; "
                     f'name one that is known to fail in `xfails = {{"its id": "the reason"}}`'

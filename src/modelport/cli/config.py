@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelport.cli.terminal import Command, Group
+
 if TYPE_CHECKING:
     from modelport.gateway.settings import GatewaySettings
     from modelport.gateway.source import Source
 
-config_app = typer.Typer(help="Check a config.yaml, or print what it may say.", no_args_is_help=True)
+config_app = typer.Typer(cls=Group, help="Check a config.yaml, or print what it may say.", no_args_is_help=True)
 
 
-@config_app.command()
+@config_app.command(cls=Command)
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A config.yaml, modelport's or LiteLLM's.")],
 ) -> None:
@@ -33,7 +35,7 @@ def check(
         print(line)
 
 
-@config_app.command()
+@config_app.command(cls=Command)
 def schema() -> None:
     """Print the JSON Schema of a config.yaml, for editors."""
     from modelport.gateway.config_schema import config_schema

@@ -17,7 +17,7 @@ def serve(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODULE:ATTR]",
+            metavar="MODULE:ATTR",
             help="A model's class or instance: my_models:MyLLM, or path/to/my_models.py:MyLLM.",
         ),
     ] = None,
@@ -28,11 +28,11 @@ def serve(
     host: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="The address to listen on; 0.0.0.0 lets other machines in.  [default: 127.0.0.1]"
+            metavar="ADDRESS", help="The address to listen on; 0.0.0.0 lets other machines in. (default: 127.0.0.1)"
         ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="The port to listen on; 0 takes a free one.  [default: 4000]")
+        int | None, typer.Option(metavar="NUMBER", help="The port to listen on; 0 takes a free one. (default: 4000)")
     ] = None,
     key: Annotated[
         list[str] | None,
@@ -40,7 +40,7 @@ def serve(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", help="How many processes serve; each loads the models.  [default: 1]"),
+        typer.Option(metavar="NUMBER", help="How many processes serve; each loads the models. (default: 1)"),
     ] = None,
     reload: Annotated[
         bool, typer.Option("--reload", help="Take over the config and the models' files whenever they change.")
@@ -52,7 +52,6 @@ def serve(
     """Serve models over HTTP in OpenAI's formats.
 
     One model:   modelport serve my_models:MyLLM
-
     Several:     modelport serve --config config.yaml
 
     It prints its address, its models and a line to try. Ctrl-C or SIGTERM lets open requests finish and ends it; a

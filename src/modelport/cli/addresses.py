@@ -122,7 +122,9 @@ class Addressed(msgspec.Struct, frozen=True):
             MissingExtraError: What would do it is not installed.
         """
         # What is said about the first is what is wrong with a model that does none of them.
-        kind: Kind | None = next(iter(self.kinds()), KINDS[0]) if wanted is None else _KIND_NAMED.get(wanted)
+        if wanted is None:
+            wanted = [*self.kinds(), *KINDS][0]
+        kind = _KIND_NAMED.get(wanted)
         if kind is None:
             raise InputError(f"--kind must be one of {', '.join(KINDS)}, not {wanted!r}")
         self.target.model_for(kind)

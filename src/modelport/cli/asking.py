@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from modelport.cli import EXIT_FAILURE
 from modelport.cli.addresses import Addressed
 from modelport.values.errors import (
     InputError,
@@ -48,9 +47,18 @@ def request_of(addressed: Addressed, messages: Sequence[Message], given: Mapping
         given: `stop`, `max_tokens` and the like, and parameters of the call.
     """
     from modelport.models.llm import LLM
+    from modelport.sdk.failures import sdk_error
     from modelport.sdk.request import chat_request
 
-    request = chat_request(addressed.target, messages, {**addressed.params, **given})
+    target, asked = addressed.target, {**addressed.params, **given}
+    try:
+        request = chat_request(target, messages, asked)
+    except Exception as error:
+        # A handler that has no method for it says so by an error of its own.
+        failure = sdk_error(error, target.source, name=target.model, provider=target.provider, given=asked)
+        if failure is error:
+            raise
+        raise failure from error
     is_prompt = len(messages) == 1 and messages[0]["role"] == "user"
     if is_prompt and isinstance(request.model, LLM) and request.model.chat_template is None:
         request.argument, request.made_call = messages[0]["content"], None
@@ -145,16 +153,14 @@ def _let_hooks_end(model: Any) -> None:
         workers.release()
 
 
-def failed(error: ModelportError, say: Callable[[str], None]) -> int:
-    """Say that a model failed, and where in its author's code; return the exit status.
+def is_mistake(error: ModelportError) -> bool:
+    """Tell whether an error is the user's to mend, and not a failure of the model."""
+    return isinstance(error, _MISTAKES) and error.__cause__ is None
 
-    Raises:
-        ModelportError: The same: it is not the model that failed, what was asked for is wrong.
-    """
-    if isinstance(error, _MISTAKES) and error.__cause__ is None:
-        raise error
-    say(f"the model failed: {error}{_place_of(error.__cause__)}")
-    return EXIT_FAILURE
+
+def failure_of(error: ModelportError) -> str:
+    """Return what is said of an error, with the line of the author's code that raised it."""
+    return str(error) if is_mistake(error) else f"the model failed: {error}{_place_of(error.__cause__)}"
 
 
 def _place_of(cause: BaseException | None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelport.cli import EXIT_INTERRUPTED, asking
+from modelport.cli import EXIT_FAILURE, EXIT_INTERRUPTED, asking
 from modelport.cli.names import complete_models
 from modelport.values.errors import InputError, ModelportError
 
@@ -165,7 +165,10 @@ def _run(addressed: Addressed, work: Callable[[], Coroutine[Any, Any, None]]) ->
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except ModelportError as error:
-        return asking.failed(error, lambda said: print(f"modelport: {said}", file=sys.stderr))
+        if asking.is_mistake(error):
+            raise
+        print(f"modelport: {asking.failure_of(error)}", file=sys.stderr)
+        return EXIT_FAILURE
     return 0
 
 

@@ -18,7 +18,7 @@ from modelport.values.errors import ModelportError
 HELP = {
     "/help": "show these commands",
     "/reset": "forget what was said",
-    "/system TEXT": "tell the model something first, from now on; without a text: nothing",
+    "/system TEXT": "what the model is told first; without a text: nothing",
     "/exit": "leave, as Ctrl-D does",
     '"""': "begin and end a text of several lines",
     "Ctrl-C": "stop the answer",
@@ -76,7 +76,7 @@ class Conversation:
                 print()
             return False
         text = line.strip()
-        if text.startswith("/"):
+        if text.startswith("/") and "\n" not in text:
             return self._command(text)
         if text:
             self._answer(runner, text)
@@ -112,17 +112,15 @@ class Conversation:
         except KeyboardInterrupt:
             if not self._prompter.is_person:
                 raise
-            print(f" {self._quiet('(stopped)')}")
+            print(f" {self._quiet('(stopped)')}\n")
         except ModelportError as error:
             if pieces:
                 print()
             self._failed = True
-            try:
-                asking.failed(error, self._complain)
-            except ModelportError:
-                self._complain(str(error))
-        if self._is_shown:
-            print()
+            self._complain(asking.failure_of(error))
+        else:
+            if self._prompter.is_person:
+                print()
         if pieces:
             self._said.append({"role": "assistant", "content": "".join(pieces)})
         else:
@@ -151,6 +149,8 @@ class Conversation:
 
     def _complain(self, text: str) -> None:
         print(painted(f"modelport: {text}", BAD, sys.stderr), file=sys.stderr)
+        if self._prompter.is_person:
+            print()
 
     @staticmethod
     def _quiet(text: str) -> str:
@@ -159,8 +159,9 @@ class Conversation:
 
 def _stats(used: Any, seconds: float) -> str:
     """Return the line about an answer: its tokens, its time, and how fast it came."""
+    time_taken = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     if used is None or not used.completion_tokens:
-        return f"{seconds:.1f} s"
+        return time_taken
     count = used.completion_tokens
     speed = f", {count / seconds:,.0f} a second" if seconds >= 0.1 else ""
-    return f"{count} token{'' if count == 1 else 's'} in {seconds:.1f} s{speed}"
+    return f"{count} token{'' if count == 1 else 's'} in {time_taken}{speed}"

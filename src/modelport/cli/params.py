@@ -60,7 +60,7 @@ def _from_environment(param: str, variable: re.Match[str]) -> str:
     return value
 
 
-def text_fields_of(cls: Any) -> dict[str, Any]:
+def text_fields_of(value: Any) -> dict[str, Any]:
     """Return the annotations of a model class's fields; of anything else none."""
-    fields: Mapping[str, Any] = getattr(cls, "model_fields", {})
+    fields: Mapping[str, Any] = getattr(value, "model_fields", {}) if isinstance(value, type) else {}
     return {name: field.annotation for name, field in fields.items()}

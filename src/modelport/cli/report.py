@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MEANINGS = {
     "derive": "one hook is enough for every way to call",
-    "parity": "joined stream = invoke; sync = async; alone = in a batch",
+    "parity": "stream = invoke, sync = async, alone = batched",
     "stop": "cut at the first match, also across chunks",
-    "order": "one event per piece, in time; start and end pair up",
+    "order": "one event per piece, in time; ends follow starts",
     "batch": "concurrent, in order; a failure stays in its slot",
     "cancel": "leaving, closing or a timeout stop the model",
     "deadline": "a timeout covers the whole call and all inside it",
@@ -42,7 +42,7 @@ MEANINGS = {
     "image": "images as bytes or addresses, as many as asked",
     "handler": "what LiteLLM's handlers are given and give",
 }
-"""What each guarantee says, in few words; a group that is not here has none."""
+"""What each guarantee says, in at most 49 characters, which fit beside the counts; other groups say nothing."""
 _FILLING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
 _CROSS, _TICK = "✗", "✓"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GOOD = "bold color(28)"
 """What holds."""
-BAD = "bold color(160)"
+BAD = "bold color(196)"
 """What does not."""
 QUIET = "color(243)"
 """What is said beside; a grey in the middle between black and white."""

@@ -33,7 +33,6 @@ ENDING_SECONDS = 2.0
 """How long a hook that was told to stop may go on before the command ends without it."""
 _MISTAKES = (InputError, KeywordError, LoadError, MissingExtraError, ModelNotFoundError)
 """What is the user's to mend, and not the model's failure."""
-_CONTROLS = {code: None for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
 
 
 def request_of(addressed: Addressed, messages: Sequence[Message], given: Mapping[str, Any]) -> ChatRequest:
@@ -168,8 +167,3 @@ def _place_of(cause: BaseException | None) -> str:
 
     place = re.search(r" \([^()]+, line \d+\)$", described(cause)) if cause is not None else None
     return place[0] if place is not None else ""
-
-
-def printable(text: str) -> str:
-    """Return a text without what would steer a terminal."""
-    return text.translate(_CONTROLS)

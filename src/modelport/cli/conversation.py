@@ -12,7 +12,7 @@ from typing import Any
 from modelport.cli import EXIT_FAILURE, asking
 from modelport.cli.addresses import Addressed
 from modelport.cli.line_editing import Prompter
-from modelport.cli.terminal import BAD, NAME, QUIET, painted
+from modelport.cli.terminal import BAD, NAME, QUIET, painted, printable
 from modelport.values.errors import ModelportError
 
 HELP = {
@@ -127,7 +127,7 @@ class Conversation:
             self._said.pop()
 
     async def _stream(self, pieces: list[str]) -> None:
-        shown = asking.printable if self._is_shown else str
+        shown = printable if self._is_shown else str
         begun, used = time.monotonic(), None
         system = [] if self._system is None else [{"role": "system", "content": self._system}]
         async with aclosing(asking.chunks_of(self._addressed, [*system, *self._said], self._given)) as chunks:

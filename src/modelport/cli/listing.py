@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import typer
 
@@ -101,6 +99,9 @@ def server_models(url: str, key: str | None) -> list[str]:
     Raises:
         InputError: It cannot be reached, refuses the key, or its answer is no list of models.
     """
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
     address = f"{url.rstrip('/')}/models"
     if not address.startswith(("http://", "https://")):
         raise InputError(f"--url must begin with http:// or https://, not {url!r}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from modelport.cli import EXIT_FAILURE, EXIT_INTERRUPTED, asking
 from modelport.cli.addresses import Addressed
+from modelport.cli.terminal import printable
 from modelport.registry.provider import Kind
 from modelport.values.errors import InputError, ModelportError
 
@@ -103,7 +104,7 @@ class Question:
         return said if self._system is None else [{"role": "system", "content": self._system}, *said]
 
     async def _stream(self) -> None:
-        shown = asking.printable if sys.stdout.isatty() else str
+        shown = printable if sys.stdout.isatty() else str
         last, used = "", None
         async with aclosing(asking.chunks_of(self._addressed, self._messages(), self._given)) as chunks:
             async for chunk in chunks:
@@ -124,7 +125,7 @@ class Question:
         else:
             message = whole.choices[0].message
             text = message.content if message.content is not None else message.refusal or ""
-            print(asking.printable(text) if sys.stdout.isatty() else text)
+            print(printable(text) if sys.stdout.isatty() else text)
         self._say_usage(whole.usage)
 
     async def _vectors(self) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelport.cli.findings import Counts, Finding, counts_of, findings_of, groups_of
-from modelport.cli.terminal import BAD, GOOD, NAME, QUIET
+from modelport.cli.terminal import BAD, GOOD, NAME, QUIET, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -80,7 +80,7 @@ def table_of(results: Sequence[CheckResult]) -> Table:
     table.add_column("GUARANTEE", no_wrap=True, min_width=max([len("GUARANTEE"), *map(len, groups)]))
     for title in ("PASS", "FAIL", "N/A"):
         table.add_column(title, justify="right", no_wrap=True, min_width=len(title))
-    table.add_column("WHAT IT SAYS", style=QUIET, no_wrap=True, overflow="ellipsis")
+    table.add_column("WHAT IT SAYS", style=QUIET)  # the only one that may be wrapped
     for group, several in groups.items():
         counts = counts_of(several)
         table.add_row(
@@ -124,7 +124,7 @@ def _print_finding(console: Console, finding: Finding, before: Finding | None) -
 def _add_facts(facts: Table, title: str, texts: Mapping[str, Sequence[str]]) -> None:
     for number, (text, ways) in enumerate(texts.items()):
         by = f"{', '.join(ways)}: " if len(texts) > 1 else ""
-        facts.add_row(title if number == 0 else "", Text.assemble((by, NAME), text))
+        facts.add_row(title if number == 0 else "", Text.assemble((by, NAME), printable(text)))
 
 
 def _print_each(console: Console, results: Sequence[CheckResult]) -> None:
@@ -136,7 +136,7 @@ def _print_each(console: Console, results: Sequence[CheckResult]) -> None:
             mark, style = styles.get(result.outcome, ("·", QUIET))
             _print(console, Text.assemble((f"  {mark} ", style), result.id))
             if result.outcome == "not applicable":
-                _print(console, Padding(Text(f"does not apply: {result.seen}", style=QUIET), (0, 0, 0, 4)))
+                _print(console, Padding(Text(f"does not apply: {printable(result.seen)}", style=QUIET), (0, 0, 0, 4)))
 
 
 def _print(console: Console, what: RenderableType) -> None:

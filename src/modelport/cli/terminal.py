@@ -28,6 +28,14 @@ NAME = "bold color(31)"
 """Names to type: commands, options, models."""
 
 
+_CONTROLS = {code: None for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """Return a text of a model's without what would steer a terminal."""
+    return text.translate(_CONTROLS)
+
+
 def has_colours(stream: TextIO) -> bool:
     """Tell whether a stream shows colours: a terminal, or `FORCE_COLOR`; never with `NO_COLOR` or a dumb terminal."""
     if os.environ.get("NO_COLOR"):

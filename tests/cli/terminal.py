@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ENTER, CTRL_C, CTRL_D = "\r", "\x03", "\x04"
@@ -30,7 +30,7 @@ def seen_on_terminal(
     *,
     folder: Path,
     columns: int = 80,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run `modelport` on a terminal; return the exit status and all that it showed.
 
@@ -39,13 +39,13 @@ def seen_on_terminal(
         typed: What to wait for, and what to type then, one after the other.
         folder: Where to run it.
         columns: The terminal's width.
-        **environment: More variables.
+        environment: More variables.
     """
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-        given = {**kept, "TERM": "xterm-256color", **environment}
+        given = {**kept, "TERM": "xterm-256color", **(environment or {})}
         os.execve(sys.executable, [sys.executable, "-m", "modelport", *arguments], given)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     try:

@@ -113,7 +113,9 @@ def test_a_stopped_answer_is_remembered_as_far_as_it_came(models: Path) -> None:
 
 def test_without_colours_there_is_no_escape_sequence_of_ours(models: Path) -> None:
     typed = [("> ", f"hello{ENTER}"), ("> ", CTRL_D)]
-    code, shown = seen_on_terminal(["chat", "my_models:Talker"], typed, folder=models, NO_COLOR="1", TERM="dumb")
+    code, shown = seen_on_terminal(
+        ["chat", "my_models:Talker"], typed, folder=models, environment={"NO_COLOR": "1", "TERM": "dumb"}
+    )
     assert code == 0
     assert "\x1b[38" not in shown
     assert "\x1b[1" not in shown

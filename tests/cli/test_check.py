@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from modelport.cli.report import MEANINGS
 from tests.cli.terminal import plain, seen_on_terminal
 
 Run = Callable[..., tuple[int, str, str]]
@@ -177,7 +178,7 @@ def test_a_terminal_shows_how_far_it_is_and_then_only_the_report(models: Path) -
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_without_colours_gets_no_escape_sequence(models: Path, environment: dict[str, str]) -> None:
-    code, shown = seen_on_terminal(["check", "my_models:Shout", *STOP], folder=models, **environment)
+    code, shown = seen_on_terminal(["check", "my_models:Shout", *STOP], folder=models, environment=environment)
     assert code == 0
     assert "\x1b" not in shown
     assert shown.lstrip().startswith("GUARANTEE")
@@ -206,5 +207,12 @@ def test_our_gateway_passes_as_any_server_is_checked(modelport: Run, url: str) -
     assert found["counts"]["passed"] > 20
 
 
-def test_a_server_that_is_not_there_is_no_pass(modelport: Run) -> None:
-    assert modelport("check", "http://127.0.0.1:9/v1")[0] in (1, 2)
+def test_a_server_that_is_not_there_is_a_mistake(modelport: Run) -> None:
+    code, out, errors = modelport("check", "http://127.0.0.1:9/v1")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"modelport: http://127.0.0.1:9/v1 cannot be reached: .*; does the server run\?\n", errors)
+
+
+def test_each_group_of_server_checks_is_told_in_a_line(modelport: Run) -> None:
+    ids = [one["id"] for one in json.loads(modelport("check", "http://x/v1", "--list", "--json")[1])]
+    assert {one.partition(":")[0] for one in ids} <= set(MEANINGS)

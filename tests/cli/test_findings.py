@@ -29,6 +29,16 @@ def test_only_the_way_that_differs_is_taken_out_of_a_sentence() -> None:
     assert found.mends == {}
 
 
+def test_the_endpoints_of_one_property_are_one_finding() -> None:
+    results = [
+        failing("wire-limit:chat:stream", "max_tokens cuts a stream of /chat/completions, which ends.", "x"),
+        failing("wire-limit:text:stream", "max_tokens cuts a stream of /completions, which ends.", "x"),
+    ]
+    [found] = findings_of(results)
+    assert found.sentence == "max_tokens cuts a stream of each of these, which ends."
+    assert found.ways == ["chat", "text"]
+
+
 def test_results_are_counted_by_group_in_their_order() -> None:
     groups = groups_of(RESULTS)
     assert list(groups) == ["parity", "stop", "cancel"]

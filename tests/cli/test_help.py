@@ -66,7 +66,7 @@ def test_help_on_a_terminal_has_colours_and_none_where_nobody_wants_them(models:
     assert code == 0
     assert "\x1b[1;38;5;31m" in shown
     assert re.findall(r"\x1b\[[0-9;]*(?:33|2)m", shown) == []  # neither yellow nor dim
-    _, bare = seen_on_terminal(["call", "--help"], folder=models, NO_COLOR="1")
+    _, bare = seen_on_terminal(["call", "--help"], folder=models, environment={"NO_COLOR": "1"})
     assert "\x1b[" not in bare
     assert plain(bare) == plain(shown)
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +78,15 @@ def check(
             rich_help_panel=_SERVER,
         ),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            help="How long one answer of the server may take. (default: 30)",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", "-v", help="Print each check, and why it does not apply.", rich_help_panel=_OUTPUT),
@@ -108,7 +117,10 @@ def check(
             )
         _list_all(only or [], as_json=as_json)
         return
-    chosen = _target_of(target, param or [], prompt or [], raw=raw, key=key, model=model)
+    if target.startswith(("http://", "https://")):
+        chosen = _server(target, {"--param": param, "--prompt": prompt, "--raw": raw}, key, model, timeout)
+    else:
+        chosen = _model(target, {"--model": model, "--timeout": timeout}, param or [], prompt or [], raw=raw)
     checks = chosen.checks()
     from modelport.cli.check_targets import chosen_ids
 
@@ -121,18 +133,25 @@ def check(
     raise typer.Exit(_run(chosen, target, ids, len(checks), raw=raw, as_json=as_json, junit=junit, verbose=verbose))
 
 
-def _target_of(
-    target: str, params: Sequence[str], prompts: Sequence[str], *, raw: bool, key: str | None, model: str | None
-) -> ModelTarget | ServerTarget:
-    from modelport.cli.check_targets import ModelTarget, ServerTarget
+def _server(
+    target: str, others: Mapping[str, object], key: str | None, model: str | None, timeout: float | None
+) -> ServerTarget:
+    from modelport.cli.check_targets import ServerTarget
 
-    if target.startswith(("http://", "https://")):
-        for option, given in (("--param", params), ("--prompt", prompts), ("--raw", raw)):
-            if given:
-                raise InputError(f"{option} is for models; {target} is a server")
-        return ServerTarget(target.rstrip("/"), key, model)
-    if model is not None:
-        raise InputError(f"--model is for servers; {target!r} is a model")
+    for option, given in others.items():
+        if given:
+            raise InputError(f"{option} is for models; {target} is a server")
+    return ServerTarget(target.rstrip("/"), key, model, timeout)
+
+
+def _model(
+    target: str, others: Mapping[str, object], params: Sequence[str], prompts: Sequence[str], *, raw: bool
+) -> ModelTarget:
+    from modelport.cli.check_targets import ModelTarget
+
+    for option, given in others.items():
+        if given is not None:
+            raise InputError(f"{option} is for servers; {target!r} is a model")
     if prompts and (len(prompts) < 3 or len(set(prompts)) < len(prompts)):
         raise InputError(f"the checks need at least three different prompts, not {len(set(prompts))}")
     return ModelTarget(target, tuple(params), tuple(prompts), raw)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +20,8 @@ from modelport.values.errors import InputError, LoadError
 if TYPE_CHECKING:
     from modelport.testing import CheckResult
 
+CONNECT_SECONDS = 10.0
+"""How long a server may take to accept a connection before the checks."""
 OnResult = Callable[["CheckResult"], None]
 
 
@@ -106,6 +110,8 @@ class ServerTarget(msgspec.Struct, frozen=True):
     """The key that the checks call with."""
     model: str | None = None
     """The model that is asked; None: one that the server lists."""
+    timeout_seconds: float | None = None
+    """How long one answer may take; None: as long as the kit says."""
 
     def checks(self) -> Sequence[Listed]:
         """Return the checks there are."""
@@ -114,10 +120,25 @@ class ServerTarget(msgspec.Struct, frozen=True):
         return all_wire_checks()
 
     def run(self, ids: Sequence[str] | None, on_result: OnResult) -> list[CheckResult]:
-        """Run the checks."""
+        """Run the checks.
+
+        Raises:
+            InputError: Nobody listens there.
+        """
         from modelport.testing.wire import run_wire_checks
 
-        return run_wire_checks(self.url, key=self.key, model=self.model, ids=ids, on_result=on_result)
+        self._must_listen()
+        more = {} if self.timeout_seconds is None else {"timeout_seconds": self.timeout_seconds}
+        return run_wire_checks(self.url, key=self.key, model=self.model, ids=ids, on_result=on_result, **more)
+
+    def _must_listen(self) -> None:
+        """Refuse an address where nobody listens: each check would fail, and none would say more."""
+        try:
+            address = urlsplit(self.url)
+            port = address.port or {"http": 80, "https": 443}[address.scheme]
+            socket.create_connection((address.hostname or "", port), timeout=CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.url} cannot be reached: {error}; does the server run?") from None
 
 
 def chosen_ids(checks: Sequence[Listed], wanted: Sequence[str]) -> list[str] | None:

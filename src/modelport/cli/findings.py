@@ -9,6 +9,9 @@ import msgspec
 
 from modelport.testing import CheckResult
 
+_NAMES = re.compile(r"(`[^`]*`|/[a-z/]*[a-z])")
+_THESE = {"`": "each of these ways", "/": "each of these"}
+
 
 class Counts(msgspec.Struct):
     """Counts outcomes."""
@@ -58,12 +61,11 @@ class Finding(msgspec.Struct, frozen=True):
         first, *others = self.results
         if not others:
             return first.sentence
-        # Where two sentences differ, they name their ways.
-        way, other_way = (f"`{parts_of(one)[1].replace('-', '_')}`" for one in (first, others[0]))
-        words, other_words = (re.split(r"(`[^`]*`)", one.sentence) for one in (first, others[0]))
+        # Where two sentences differ, they name their ways to call, or their endpoints.
+        words, other_words = (_NAMES.split(one.sentence) for one in (first, others[0]))
         pairs = zip(words, other_words, strict=False)
-        said = "".join("each of these ways" if pair == (way, other_way) else pair[0] for pair in pairs)
-        return said[:1].upper() + said[1:]
+        said = "".join(word if word == other else _THESE.get(word[:1], word) for word, other in pairs)
+        return f"E{said[1:]}" if said.startswith("each of these") else said
 
     @property
     def seen(self) -> dict[str, list[str]]:

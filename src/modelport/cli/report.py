@@ -41,6 +41,23 @@ MEANINGS = {
     "embedding": "one vector per text, in order",
     "image": "images as bytes or addresses, as many as asked",
     "handler": "what LiteLLM's handlers are given and give",
+    "wire-models": "the list of models, and each of them",
+    "wire-chat": "answers have OpenAI's shape",
+    "wire-stream": "events: roles, pieces, one end, [DONE]",
+    "wire-stop": "cut before the first match, streamed too",
+    "wire-limit": "max_tokens cuts, and finish_reason says so",
+    "wire-usage": "tokens are counted, and the counts add up",
+    "wire-choices": "n answers to one question",
+    "wire-request": "what OpenAI's clients send is taken",
+    "wire-errors": "wrong requests get OpenAI's error objects",
+    "wire-auth": "no key or a wrong one is refused, and not told",
+    "wire-http": "methods, headers, connections, bodies in pieces",
+    "wire-text": "completions of a prompt have OpenAI's shape",
+    "wire-embedding": "one vector per input, in order",
+    "wire-image": "images have OpenAI's shape",
+    "wire-tools": "tool calls are whole, streamed too",
+    "wire-unicode": "no character is torn, lost or changed",
+    "wire-load": "many at once, and clients that leave",
 }
 """What each guarantee says, in at most 49 characters, which fit beside the counts; other groups say nothing."""
 _FILLING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import plain, seen_on_terminal
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -51,6 +53,20 @@ def test_without_a_config_the_providers_are_listed_with_an_example(modelport: Ru
     assert lines[0].split() == ["PROVIDER", "ANSWERS", "EXAMPLE"]
     assert [line.split()[0] for line in lines[1:5]] == ["openai", "openai_compatible", "http", "mock"]
     assert 'modelport call openai/gpt-4o-mini "hello"' in out
+
+
+def test_on_a_narrow_terminal_a_long_example_goes_on_in_its_column(models: Path) -> None:
+    code, shown = seen_on_terminal(["list"], folder=models, columns=60)
+    lines = plain(shown).splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= 60
+    assert [line.split()[0] for line in lines if line[0] != " "] == [
+        "PROVIDER",
+        "openai",
+        "openai_compatible",
+        "http",
+        "mock",
+    ]
 
 
 def test_a_registered_provider_is_listed_with_what_it_answers(modelport: Run) -> None:

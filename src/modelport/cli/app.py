@@ -19,6 +19,7 @@ _TRY, _PROVE, _SERVE = "Make and try a model", "Prove that it is right", "Serve 
 app = typer.Typer(
     name="modelport",
     cls=Group,
+    rich_markup_mode="rich",
     no_args_is_help=True,
     # Tracebacks with local variables would show keys.
     pretty_exceptions_enable=False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelport.cli.terminal import NAME, QUIET, painted
+from modelport.cli.terminal import NAME, QUIET, console_on
 from modelport.values.errors import InputError, LoadError
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 LIST_SECONDS = 15.0
 """How long a server may take to list its models."""
 _BUILTIN = {
-    "openai": ("chat, embedding, image", 'modelport call openai/gpt-4o-mini "hello"   (needs OPENAI_API_KEY)'),
+    "openai": ("chat, embedding, image", 'modelport call openai/gpt-4o-mini "hello" (needs OPENAI_API_KEY)'),
     "openai_compatible": ("chat, embedding, image", 'modelport call NAME "hello" --url http://host/v1 --key KEY'),
     "http": ("chat", "described by templates in a config.yaml, or http/torchserve"),
-    "mock": ("chat, embedding, image", 'modelport call mock/any "hello"   (answers without a model)'),
+    "mock": ("chat, embedding, image", 'modelport call mock/any "hello" (answers without a model)'),
 }
 """What the providers that come with modelport answer, and how one is called."""
 
@@ -63,14 +63,26 @@ def list_models(
 
 def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
     columns = [name for name in rows[0] if any(row.get(name) for row in rows)]
+    if sys.stdout.isatty():
+        _print_wrapped(columns, rows)
+        return
     lines = [[name.upper() for name in columns], *([row.get(name, "") for name in columns] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    for number, line in enumerate(lines):
-        padded = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
-        if number == 0:
-            print(painted("  ".join(padded).rstrip(), QUIET, sys.stdout))
-        else:
-            print("  ".join([painted(padded[0], NAME, sys.stdout), *padded[1:]]).rstrip())
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_wrapped(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    """Print a table in which what is too long for the terminal goes on in its own column."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style=QUIET)
+    for index, name in enumerate(columns):
+        table.add_column(name.upper(), style=NAME if index == 0 else "", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*(Text(row.get(name, "")) for name in columns))
+    console_on(sys.stdout).print(table)
 
 
 def _of_config(config: Path) -> list[dict[str, str]]:

@@ -94,14 +94,13 @@ class Project(msgspec.Struct, frozen=True):
     def next_steps(self) -> list[str]:
         """Return what to type next."""
         model = f"{self.module}:{self.class_name}"
-        steps = [
-            (f"cd {shlex.quote(str(self.folder))}", ""),
-            ("make test", "it passes as it is; change the model, and it tells what is wrong"),
-            (f'modelport call {model} "hello there"', "ask it"),
-            ("make serve", "http://127.0.0.1:4000/v1 for every OpenAI client"),
+        return [
+            "next:",
+            f"  cd {shlex.quote(str(self.folder))}",
+            "  make test    # passes as it is; tells what is wrong when you have changed the model",
+            "  make serve   # http://127.0.0.1:4000/v1, for every OpenAI client",
+            f'  modelport call {model} "hello there"',
         ]
-        width = max(len(step) for step, _ in steps)
-        return ["next:", *(f"  {step:{width}}  {why}".rstrip() for step, why in steps)]
 
     def _files(self) -> dict[str, str]:
         """Return the texts by their places in the project, the model first."""

@@ -29,7 +29,7 @@ FOREIGN_PACKAGES = {
     "starlette": {"gateway", "testing"},
     "uvicorn": {"gateway", "cli"},
     "prometheus_client": {"gateway"},
-    "yaml": {"gateway"},
+    "yaml": {"cli", "gateway"},
     "typer": {"cli"},
     "rich": {"cli", "runnables"},
     "netext": {"runnables"},

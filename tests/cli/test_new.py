@@ -103,7 +103,7 @@ def test_make_alone_lists_its_targets(modelport: Run, models: Path) -> None:
         ("class", "Python has a 'class' already; try 'my-class'"),
         ("json", "Python has a 'json' already; try 'my-json'"),
         ("modelport", "Python has a 'modelport' already; try 'my-modelport'"),
-        ("chat-model", "modelport has a ChatModel already; try 'my-chat-model'"),
+        ("chat-model", "its files import a ChatModel; try 'my-chat-model'"),
     ],
 )
 def test_a_name_that_would_not_work_is_refused(modelport: Run, models: Path, name: str, said: str) -> None:

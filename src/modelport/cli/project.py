@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-import modelport
 from modelport.values.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +33,10 @@ _PARTS = ("own_test.py", "try_it.md")
 """Templates of a kind that other files have inside them."""
 _TAKEN = {"test", "tests", "modelport", "pytest", "litellm", "conftest", "setup", "config"}
 """Module names that would hide others, beside the standard library's."""
+_IMPORTED = set(
+    "LLM ChatModel EmbeddingModel CustomLLM AIMessage HumanMessage SystemMessage ModelConformance Any Iterator".split()
+)
+"""What the templates import, which no class of theirs can be called."""
 
 
 class _FileTemplate(Template):
@@ -117,7 +120,7 @@ class Project(msgspec.Struct, frozen=True):
         for part in _PARTS:
             text = _FileTemplate(own.pop(part)).substitute(values)
             values[part.partition(".")[0]] = text.rstrip("\n")
-        templates = {**own, **dict(sorted(_templates(root / "common")))}
+        templates = {**own, **dict(sorted(_templates(root / "project")))}
         return {self._place(name): _FileTemplate(text).substitute(values) for name, text in templates.items()}
 
     def _place(self, name: str) -> str:
@@ -149,5 +152,5 @@ def _check_name(name: str) -> None:
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TAKEN:
         raise InputError(f"{name!r} cannot be a project's name: Python has a {module!r} already; try 'my-{name}'")
     class_name = "".join(part[:1].upper() + part[1:] for part in re.split("[-_]", name))
-    if class_name in modelport.__all__:
-        raise InputError(f"{name!r} cannot be a project's name: modelport has a {class_name} already; try 'my-{name}'")
+    if class_name in _IMPORTED:
+        raise InputError(f"{name!r} cannot be a project's name: its files import a {class_name}; try 'my-{name}'")

@@ -23,24 +23,53 @@ if TYPE_CHECKING:
 _MODEL, _SERVER, _OUTPUT = "A model", "A server", "The output"
 
 
+TargetArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="A class, an instance, a handler, or a function that makes one: my_models:MyLLM, "
+        "path/to/my_models.py:MyLLM; or a server: http://host/v1.",
+        show_default=False,
+    ),
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CHECK",
+        help="Only these: a group (stop), an id, or a pattern ('stop:*:cut'). May be repeated.",
+        autocompletion=complete_checks,
+    ),
+]
+PromptsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What the model is asked, in place of the kit's prompts; give three or more.",
+        rich_help_panel=_MODEL,
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.1,
+        help="How long one answer of the server may take. (default: 30)",
+        rich_help_panel=_SERVER,
+    ),
+]
+ServerModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which of the server's models is asked. (default: the first that it lists)",
+        rich_help_panel=_SERVER,
+    ),
+]
+
+
 def check(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="TARGET",
-            help="A class, an instance, a handler, or a function that makes one: my_models:MyLLM, "
-            "path/to/my_models.py:MyLLM; or a server: http://host/v1.",
-            show_default=False,
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CHECK",
-            help="Only these: a group (stop), an id, or a pattern ('stop:*:cut'). May be repeated.",
-            autocompletion=complete_checks,
-        ),
-    ] = None,
+    target: TargetArgument = None,
+    only: OnlyOption = None,
     list_checks: Annotated[bool, typer.Option("--list", help="Print the checks and what they say; run none.")] = False,
     param: Annotated[
         list[str] | None,
@@ -52,14 +81,7 @@ def check(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="What the model is asked, in place of the kit's prompts; give three or more.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    prompt: PromptsOption = None,
     raw: Annotated[
         bool,
         typer.Option(
@@ -70,23 +92,8 @@ def check(
         str | None,
         typer.Option(metavar="KEY", envvar="MODELPORT_KEY", help="The server's key.", rich_help_panel=_SERVER),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which of the server's models is asked. (default: the first that it lists)",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            min=0.1,
-            help="How long one answer of the server may take. (default: 30)",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
+    model: ServerModelOption = None,
+    timeout: TimeoutOption = None,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", "-v", help="Print each check, and why it does not apply.", rich_help_panel=_OUTPUT),

@@ -87,12 +87,25 @@ def test_a_terminal_shows_a_prompt_the_answer_and_what_it_took(models: Path) -> 
 
 
 def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(models: Path) -> None:
-    typed = [("> ", f"go{ENTER}"), ("more more", CTRL_C), ("> ", CTRL_C), ("(Ctrl-D leaves)", CTRL_D)]
+    typed = [("> ", f"go{ENTER}"), ("more more", CTRL_C), ("(stopped)", ""), ("> ", CTRL_D)]
     code, shown = seen_on_terminal(["chat", "my_models:Endless"], typed, folder=models)
     assert code == 0
     assert "(stopped)" in shown
     assert "Traceback" not in shown
     assert (models / "closed").read_text() == "closed"
+
+
+def test_ctrl_c_at_the_prompt_says_how_to_leave(modelport: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = iter([KeyboardInterrupt(), EOFError()])
+
+    def interrupted(prompt: str) -> str:
+        raise next(typed)
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    code, out, errors = modelport("chat", "my_models:Talker")
+    assert (code, errors) == (0, "")
+    assert "\n(Ctrl-D leaves)\n" in out
 
 
 def test_a_stopped_answer_is_remembered_as_far_as_it_came(models: Path) -> None:

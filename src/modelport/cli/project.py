@@ -33,8 +33,8 @@ _PARTS = ("own_test.py", "try_it.md")
 """Templates of a kind that other files have inside them."""
 _TAKEN = {"test", "tests", "modelport", "pytest", "litellm", "conftest", "setup", "config"}
 """Module names that would hide others, beside the standard library's."""
-_IMPORTED = {"LLM", "ChatModel", "EmbeddingModel", "CustomLLM", "AIMessage", "HumanMessage", "SystemMessage"}
-_IMPORTED |= {"Any", "Iterator", "ModelConformance"}
+_MODELS = ("LLM", "ChatModel", "EmbeddingModel", "CustomLLM", "ModelConformance")
+_IMPORTED = {*_MODELS, "AIMessage", "HumanMessage", "SystemMessage", "Any", "Iterator"}
 """What the templates import, which no class of theirs can be called."""
 
 

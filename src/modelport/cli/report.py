@@ -50,8 +50,8 @@ MEANINGS = {
     "wire-choices": "n answers to one question",
     "wire-request": "what OpenAI's clients send is taken",
     "wire-errors": "wrong requests get OpenAI's error objects",
-    "wire-auth": "no key or a wrong one is refused, and not told",
-    "wire-http": "methods, headers, connections, bodies in pieces",
+    "wire-auth": "no key, or a wrong one, is refused",
+    "wire-http": "methods, headers, connections, bodies",
     "wire-text": "completions of a prompt have OpenAI's shape",
     "wire-embedding": "one vector per input, in order",
     "wire-image": "images have OpenAI's shape",
@@ -59,7 +59,7 @@ MEANINGS = {
     "wire-unicode": "no character is torn, lost or changed",
     "wire-load": "many at once, and clients that leave",
 }
-"""What each guarantee says, in at most 49 characters, which fit beside the counts; other groups say nothing."""
+"""What each guarantee says, in words that fit beside the counts on 80 columns; other groups say nothing."""
 _FILLING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
 _CROSS, _TICK = "✗", "✓"
 

@@ -148,7 +148,9 @@ def _contents(value: Any) -> Any:
     if isinstance(value, BaseModel):
         if value.__pydantic_private__:
             raise OpaqueError
-        return _pairs({**vars(value), **(value.__pydantic_extra__ or {})})
+        # What else is in there was computed of the fields (cached properties).
+        fields = {name: one for name, one in vars(value).items() if name in type(value).model_fields}
+        return _pairs({**fields, **(value.__pydantic_extra__ or {})})
     if isinstance(value, msgspec.Struct):
         return [parts_of(getattr(value, name)) for name in value.__struct_fields__]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
+from sys import modules
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -18,6 +19,7 @@ from modelport.runs.config import RunnableConfig
 from modelport.runs.llm_run import SilentAsyncRun, SilentRun
 from modelport.runs.scope import SCOPE, scope_of
 from modelport.values.errors import InputError
+from modelport.values.foreign import LANGCHAIN, foreign_scope
 from modelport.values.generations import Generation
 from modelport.values.messages import Message
 from modelport.values.prompt_values import PromptInput, StringPromptValue, flatten_messages, messages_from
@@ -63,6 +65,8 @@ class LLM(AuthoredModel, Many[PromptInput, str]):
     def _is_bare(self, config: RunnableConfig | None, stop: Any, max_tokens: int | None) -> bool:
         """Tell whether nobody listens and nothing has to be enforced, so that a hook may answer directly."""
         if config is not None or stop is not None or max_tokens is not None or SCOPE.get() is not None:
+            return False
+        if LANGCHAIN in modules and foreign_scope() is not None:
             return False
         fields = self.__dict__
         return (

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from modelport.models.secrets import MASK, known_secrets
 
 SECRET_NAME = re.compile(
@@ -78,6 +80,8 @@ def _named_secrets(value: Any, depth: int = 6) -> list[str]:
     if not depth:
         return []
     found: list[str] = []
+    if isinstance(value, BaseModel):
+        value = vars(value)
     if isinstance(value, Mapping):
         for name, one in value.items():  # pyright: ignore[reportUnknownVariableType]
             if isinstance(name, str) and isinstance(one, str) and SECRET_NAME.search(name):

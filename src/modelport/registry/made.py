@@ -14,11 +14,13 @@ from modelport.registry.provider import (
     HandlerProvider,
     ModelProvider,
     Provider,
+    foreign_model,
     is_handler,
     provider_of,
 )
 from modelport.registry.providers import provider_of_found
 from modelport.values.errors import LoadError
+from modelport.values.foreign import adapter_for
 
 
 def made_provider(found: Any, params: Mapping[str, Any], name: str) -> Provider:
@@ -36,6 +38,9 @@ def made_provider(found: Any, params: Mapping[str, Any], name: str) -> Provider:
     try:
         if isinstance(found, type):
             cls = cast("type[Any]", found)
+            foreign = foreign_model(cls, params)
+            if foreign is not None:
+                return ModelProvider(foreign)
             if issubclass(cls, AuthoredModel):
                 return ModelProvider(cls(**params))
             if is_handler(cls):
@@ -43,6 +48,8 @@ def made_provider(found: Any, params: Mapping[str, Any], name: str) -> Provider:
         elif isinstance(found, FactoryProvider):
             return found.with_fields(params) if params else found
         elif isinstance(found, (ModelProvider, HandlerProvider, AuthoredModel)) or is_handler(found):
+            return _of_instance(found, params, name)
+        elif adapter_for(found) is not None:
             return _of_instance(found, params, name)
     except LoadError:
         raise

@@ -15,6 +15,7 @@ from modelport.models.handler_models import HandlerModels
 from modelport.models.image import ImageModel
 from modelport.models.llm import LLM
 from modelport.values.errors import InputError
+from modelport.values.foreign import adapter_for
 
 Kind = Literal["chat", "embedding", "image", "rerank"]
 """What a call wants: an answer, vectors, images, or a ranking."""
@@ -146,6 +147,9 @@ def provider_of(value: Any, fields: Mapping[str, Any] | None = None) -> Provider
     """
     if isinstance(value, (ModelProvider, HandlerProvider, FactoryProvider)):
         return value
+    foreign = foreign_model(value, fields or {})
+    if foreign is not None:
+        return ModelProvider(foreign)
     if isinstance(value, type):
         made: Any = cast("type[Any]", value)
         if issubclass(made, AuthoredModel):
@@ -160,6 +164,20 @@ def provider_of(value: Any, fields: Mapping[str, Any] | None = None) -> Provider
         f"{_shown(value)} is no provider; register a model (LLM, ChatModel, EmbeddingModel, ImageModel) or a "
         f"handler with one of {', '.join(HANDLER_METHODS[:4])}, …"
     )
+
+
+def foreign_model(value: Any, params: Mapping[str, Any]) -> Any | None:
+    """Return the model of another framework's object, or of a class, which is made with the params.
+
+    Returns:
+        None: The value is of no framework that is known, or no model there.
+    """
+    adapter = adapter_for(value)
+    if adapter is None:
+        return None
+    if isinstance(value, type):
+        return adapter.made_model(cast("type[Any]", value), params)
+    return adapter.model_of(value, params)
 
 
 def _shown(value: Any) -> str:

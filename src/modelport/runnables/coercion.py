@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from modelport.runnables.base import Runnable
 from modelport.values.errors import InputError
+from modelport.values.foreign import adapter_for
 
 
 def as_runnable(value: Any, place: str = "step of a sequence") -> Runnable[Any, Any]:
@@ -25,6 +26,10 @@ def as_runnable(value: Any, place: str = "step of a sequence") -> Runnable[Any, 
         from modelport.runnables.parallel import RunnableParallel
 
         return RunnableParallel(cast("Mapping[str, Any]", value))
+    adapter = adapter_for(value) if not isinstance(value, type) else None
+    step = adapter.step_of(value) if adapter is not None else None
+    if step is not None:
+        return step
     if _is_runnable_class(value):
         raise InputError(f"{value.__name__} is a class and can be no {place}; write {value.__name__}(…)")
     if callable(value):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from uuid import UUID
 
 from modelport.values.errors import InputError
+from modelport.values.foreign import adapter_for
 
 if TYPE_CHECKING:
     from modelport.runs.scope import Scope
@@ -85,10 +86,19 @@ def merge_configs(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None
     for key in ("metadata", "configurable"):
         if base.get(key) and over.get(key):
             merged[key] = {**base[key], **over[key]}
-    one, other = base.get("callbacks"), over.get("callbacks")
+    one, other = placed(base.get("callbacks")), placed(over.get("callbacks"))
     if one is not None and other is not None:
         merged["callbacks"] = _merge_callbacks(one, other)
     return merged
+
+
+def placed(callbacks: Any) -> Any:
+    """Return a config's `callbacks`; of a framework's own callback manager the `Scope` that it stands for."""
+    if callbacks is None or isinstance(callbacks, Sequence):
+        return callbacks  # pyright: ignore[reportUnknownVariableType]
+    adapter = adapter_for(callbacks)
+    scope = adapter.scope_of(callbacks) if adapter is not None else None
+    return callbacks if scope is None else scope
 
 
 def _merge_callbacks(one: Any, other: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from modelport.runs.handlers import AsyncCallbackHandler, BaseCallbackHandler
 from modelport.runs.run import UNKNOWN, Run
 from modelport.values.errors import InputError
+from modelport.values.foreign import adapter_for
 from modelport.values.prompt_values import line_of
 
 Pending = Awaitable[Any] | None
@@ -183,5 +184,7 @@ def listeners_for(handlers: Sequence[Any], known: tuple[Listener, ...] = ()) -> 
                 f"{handler!r} is no callback handler; give instances of BaseCallbackHandler or AsyncCallbackHandler"
             )
         if not any(isinstance(one, CallbackListener) and one.handler is handler for one in listeners):
-            listeners.append(CallbackListener(handler))
+            adapter = adapter_for(handler)
+            foreign = adapter.listener_of(handler) if adapter is not None else None
+            listeners.append(CallbackListener(handler) if foreign is None else foreign)
     return tuple(listeners)

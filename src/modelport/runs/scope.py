@@ -7,14 +7,16 @@ into the author's own code, so that a model called inside a hook or a function j
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from modelport.runs.config import check_config
+from modelport.runs.config import check_config, placed
 from modelport.values.errors import InputError
+from modelport.values.foreign import LANGCHAIN, foreign_scope
 
 if TYPE_CHECKING:
     from modelport.runs.listeners import Listener
@@ -133,12 +135,14 @@ def scope_of(config: Mapping[str, Any] | None) -> Scope | None:
         InputError: The config has a key or value that nothing would read.
     """
     ambient = SCOPE.get()
+    if ambient is None and LANGCHAIN in sys.modules:
+        ambient = foreign_scope()
     if not config:
         if config is not None:
             check_config(config)
         return ambient
     check_config(config)
-    callbacks = config.get("callbacks")
+    callbacks = placed(config.get("callbacks"))
     if isinstance(callbacks, Scope):
         scope, handlers = callbacks.copy(), None
         if ambient is not None:

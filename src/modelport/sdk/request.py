@@ -13,7 +13,7 @@ from modelport.engine.state import say_once, state_of
 from modelport.models.handler_calls import HandlerRequest
 from modelport.registry.providers import Target, resolve
 from modelport.runs.config import check_seconds
-from modelport.runs.scope import SCOPE, Scope, scope_of
+from modelport.runs.scope import Scope, scope_of
 from modelport.sdk.failures import sdk_error
 from modelport.sdk.settings import logger, settings
 from modelport.values.errors import InputError, ModelportError
@@ -85,7 +85,7 @@ def chat_request(target: Target, messages: Sequence[Any], given: Mapping[str, An
     model: Any = source.model_for("chat", name, api_key=target.api_key, api_base=target.api_base)
     # Most callers give nothing else: there is nothing to read, then.
     n = count_of(given.get("n")) if given else 1
-    scope = scope_in(given) if given else SCOPE.get()
+    scope = scope_in(given) if given else scope_of(None)
     kwargs: Mapping[str, Any] = (
         {"request": handler_request(target, messages, given)}
         if source.is_handler

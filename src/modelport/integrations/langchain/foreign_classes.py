@@ -1,0 +1,128 @@
+"""The classes of our models of LangChain's: one for each class and what it does by itself, with its name.
+
+A hook is there where the class has a method of its own for it, so that everything else is derived from those. Its
+signature is that method's: a keyword that the method does not take is refused before it is called.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from langchain_core.language_models import LLM, BaseChatModel, BaseLLM
+
+from modelport.integrations.langchain.foreign_calls import binds_tools, unbound
+from modelport.integrations.langchain.foreign_chat import CHAT_HOOKS, LangChainChat
+from modelport.integrations.langchain.foreign_text import TEXT_HOOKS, LangChainText
+
+_TOOL_WORDS = ("tools", "tool_choice", "parallel_tool_calls")
+_HANDED = frozenset({"self", "stop", "run_manager", "prompt", "prompts", "messages"})
+_lock = threading.Lock()
+_made: dict[tuple[Any, ...], type[Any]] = {}
+
+
+def class_for(value: Any) -> type[Any]:
+    """Return our class for a LangChain model, or a binding of one: always the same one for the same kind of it."""
+    model = unbound(value).model
+    cls = cast("type[Any]", type(model))
+    is_chat = isinstance(model, BaseChatModel)
+    methods = _chat_methods(model) if is_chat else _text_methods(cls)
+    supports = _supports(model)
+    place = (cls, tuple(methods), supports)
+    with _lock:
+        made = _made.get(place)
+        if made is None:
+            base, hooks = (LangChainChat, CHAT_HOOKS) if is_chat else (LangChainText, TEXT_HOOKS)
+            words = _TOOL_WORDS if "tools" in supports else ()
+            taken = {name: _with_signature(hooks[name], method, words) for name, method in methods.items()}
+            made = _made[place] = new_class(cls, base, {"supports": supports, **taken, **_counting(model)})
+        return made
+
+
+def new_class(owner: type[Any], base: type[Any], namespace: Mapping[str, Any]) -> type[Any]:
+    """Return a subclass of one of our classes with the name of a foreign one."""
+    named = {"__module__": owner.__module__, "__qualname__": owner.__qualname__, "__doc__": owner.__doc__, **namespace}
+    return cast("type[Any]", types.new_class(owner.__name__, (base,), {}, lambda body: body.update(named)))
+
+
+def _text_methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
+    """Return the methods behind each hook of a text model."""
+    is_simple = issubclass(cls, LLM) and cls._generate is LLM._generate  # noqa: SLF001 - which ones it has is asked
+    found: dict[str, Callable[..., Any]] = {"_call": cls._call if is_simple else cls._generate}
+    if issubclass(cls, LLM) and cls._agenerate is LLM._agenerate:  # noqa: SLF001
+        if cls._acall is not LLM._acall:  # noqa: SLF001
+            found["_acall"] = cls._acall
+    elif cls._agenerate is not BaseLLM._agenerate:  # noqa: SLF001
+        found["_acall"] = cls._agenerate
+    return {**found, **_streams(cls, BaseLLM)}
+
+
+def _chat_methods(model: BaseChatModel) -> dict[str, Callable[..., Any]]:
+    """Return the methods behind each hook of a chat model; one that is told not to stream has no streaming hook."""
+    cls = cast("type[Any]", type(model))
+    found: dict[str, Callable[..., Any]] = {"_call": cls._generate}
+    # SimpleChatModel's own puts the sync method into a thread: ours does that too, and can be left.
+    if not cls._agenerate.__module__.startswith("langchain_core.language_models.chat_models"):
+        found["_acall"] = cls._agenerate
+    is_told = "streaming" in model.model_fields_set and getattr(model, "streaming", None) is False
+    if model.disable_streaming is True or is_told:
+        return found
+    return {**found, **_streams(cls, BaseChatModel)}
+
+
+def _streams(cls: type[Any], base: type[Any]) -> dict[str, Callable[..., Any]]:
+    names = ("_stream", "_astream")
+    return {name: getattr(cls, name) for name in names if getattr(cls, name) is not getattr(base, name)}
+
+
+def _supports(model: Any) -> frozenset[str]:
+    """Return what a model does by itself; `generate` may give several choices."""
+    found = {"choices", *_declared_supports(type(model))}
+    if "max_tokens" in type(model).model_fields:
+        found.add("max_tokens")
+    if binds_tools(model):
+        found.add("tools")
+    if isinstance(model, BaseChatModel):
+        profile: Any = getattr(model, "profile", None) or {}
+        structured = type(model).with_structured_output is not BaseChatModel.with_structured_output
+        if structured or profile.get("structured_output"):
+            found.add("response_format")
+    return frozenset(found)
+
+
+def _declared_supports(cls: type[Any]) -> frozenset[str]:
+    declared: Any = getattr(cls, "supports", ())
+    return frozenset(declared) if isinstance(declared, (set, frozenset, tuple, list)) else frozenset()  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def _counting(model: Any) -> dict[str, Any]:
+    """Return `_count_tokens` for a model that counts itself; LangChain's default is GPT-2's tokenizer."""
+    cls = cast("type[Any]", type(model))
+    base = BaseChatModel if isinstance(model, BaseChatModel) else BaseLLM
+    counts = any(getattr(cls, name) is not getattr(base, name) for name in ("get_num_tokens", "get_token_ids"))
+    if not counts and model.custom_get_token_ids is None:
+        return {}
+
+    def _count_tokens(self: Any, text: str) -> int:
+        return unbound(self.langchain_model).model.get_num_tokens(text)
+
+    return {"_count_tokens": _count_tokens}
+
+
+def _with_signature(hook: Any, method: Callable[..., Any], words: tuple[str, ...]) -> Any:
+    """Return a copy of a hook that says it takes what a method takes."""
+    copy = types.FunctionType(hook.__code__, hook.__globals__, hook.__name__, hook.__defaults__, hook.__closure__)
+    given = inspect.signature(hook).parameters.values()
+    theirs = inspect.signature(method).parameters.values()
+    named = {one.name for one in theirs if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)} - _HANDED
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in theirs)
+    parameters = [one for one in given if one.kind is not one.VAR_KEYWORD or takes_any]
+    extra = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in sorted({*named, *words})]
+    place = len(parameters) - takes_any
+    signature = inspect.Signature([*parameters[:place], *extra, *parameters[place:]])
+    copy.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
+    copy.__doc__ = method.__doc__
+    return copy

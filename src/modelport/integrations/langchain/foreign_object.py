@@ -1,0 +1,72 @@
+"""What our models of LangChain's objects share: who they say they are, how they print, and how they are pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel
+from typing_extensions import override
+
+from modelport.integrations.langchain.foreign_calls import unbound
+from modelport.models.base import FRAMEWORK_FIELDS
+
+
+class OfLangChain:
+    """Is a model of ours that a LangChain object answers for."""
+
+    langchain_model: Any
+
+    @property
+    def __modelport_langchain__(self) -> Any:
+        """The LangChain object: `to_langchain` gives it back."""
+        return self.langchain_model
+
+    @property
+    def _llm_type(self) -> str:
+        inner = unbound(self.langchain_model).model
+        kind: Any = getattr(inner, "_llm_type", None)
+        return kind if isinstance(kind, str) else type(inner).__name__
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        inner = unbound(self.langchain_model).model
+        own: Any = getattr(inner, "_identifying_params", None)
+        return dict(cast("Mapping[str, Any]", own)) if isinstance(own, Mapping) and own else own_fields(inner)
+
+    @override
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        model: Any = self
+        for name, value in own_fields(unbound(self.langchain_model).model).items():
+            yield name, model.scrub(value)
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle LangChain's object and our fields; the class is made anew."""
+        from modelport.integrations.langchain.foreign import from_langchain
+
+        model = cast("BaseModel", self)
+        given = {name: getattr(model, name) for name in model.model_fields_set & FRAMEWORK_FIELDS}
+        return _remade, (from_langchain, self.langchain_model, given)
+
+
+def _remade(make: Any, langchain_model: Any, fields: Mapping[str, Any]) -> Any:
+    return make(langchain_model, **fields)
+
+
+def own_fields(value: Any) -> dict[str, Any]:
+    """Return the fields that an object's author declared, those of LangChain's own classes left out."""
+    if not isinstance(value, BaseModel):
+        return {}
+    return {name: value.__dict__.get(name) for name in declared_fields(type(value))}
+
+
+def declared_fields(cls: type[BaseModel]) -> list[str]:
+    """Return the names of the fields that a class, or one it descends from outside of langchain_core, declares."""
+    names = {
+        name
+        for ancestor in cls.__mro__
+        if ancestor.__module__.partition(".")[0] not in ("langchain_core", "pydantic", "builtins", "abc", "typing")
+        for name in ancestor.__dict__.get("__annotations__", ())
+    }
+    return [name for name in cls.model_fields if name in names]

@@ -12,10 +12,12 @@ from modelport.values.errors import MissingExtraError
 if TYPE_CHECKING:
     from modelport.integrations.langchain.embeddings import to_langchain_embeddings
     from modelport.integrations.langchain.export import to_langchain
+    from modelport.integrations.langchain.foreign import from_langchain
 
-__all__ = ["to_langchain", "to_langchain_embeddings"]
+__all__ = ["from_langchain", "to_langchain", "to_langchain_embeddings"]
 
 _MODULES = {
+    "from_langchain": "foreign",
     "to_langchain": "export",
     "to_langchain_embeddings": "embeddings",
 }

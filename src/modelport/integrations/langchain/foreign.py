@@ -10,12 +10,12 @@ from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.runnables import Runnable as LangChainRunnable
 from pydantic import BaseModel
 
+from modelport.integrations.langchain.faces import HELD
 from modelport.integrations.langchain.foreign_calls import bound_configs, unbound
 from modelport.integrations.langchain.foreign_classes import class_for
+from modelport.models.base import AuthoredModel
 from modelport.values.errors import InputError
 
-_GIVEN_BACK = "__modelport_model__"
-"""Where the objects that `to_langchain` makes have the model that they are made of."""
 
 
 def from_langchain(model: Any, **fields: Any) -> Any:
@@ -34,8 +34,8 @@ def from_langchain(model: Any, **fields: Any) -> Any:
         TypeError: A field is none of the framework's; the message names the nearest.
         ValueError: A field's value is wrong; the message names the field.
     """
-    known: Any = getattr(model, _GIVEN_BACK, None)
-    if known is not None:
+    known: Any = getattr(model, HELD, None)
+    if isinstance(known, AuthoredModel):
         return known.with_params(**fields) if fields else known
     made = model_or_none(model, fields)
     if made is None:

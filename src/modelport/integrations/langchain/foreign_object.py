@@ -16,11 +16,7 @@ class OfLangChain:
     """Is a model of ours that a LangChain object answers for."""
 
     langchain_model: Any
-
-    @property
-    def __modelport_langchain__(self) -> Any:
-        """The LangChain object: `to_langchain` gives it back."""
-        return self.langchain_model
+    """LangChain's object; `to_langchain` gives it back."""
 
     @property
     def _llm_type(self) -> str:

@@ -1,0 +1,51 @@
+"""LangChain's embeddings as our embedding models."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+from langchain_core.embeddings import Embeddings
+from pydantic import Field
+
+from modelport.integrations.langchain.foreign_classes import new_class
+from modelport.integrations.langchain.foreign_object import OfLangChain
+from modelport.models.embedding import EmbeddingModel
+
+_QUERIES = frozenset({"query", "search_query"})
+"""What `input_type` says of texts that are questions: LangChain has another method for those."""
+_lock = threading.Lock()
+_made: dict[tuple[type[Any], bool], type[Any]] = {}
+
+
+class LangChainEmbeddings(OfLangChain, EmbeddingModel):
+    """Is a LangChain embeddings object; a call's `input_type="query"` goes to its `embed_query`."""
+
+    langchain_model: Any = Field(repr=False)
+    """LangChain's object."""
+
+
+def _embed(self: LangChainEmbeddings, texts: list[str], input_type: str | None = None) -> Any:
+    model: Embeddings = self.langchain_model
+    if input_type in _QUERIES:
+        return [model.embed_query(text) for text in texts]
+    return model.embed_documents(list(texts))
+
+
+async def _aembed(self: LangChainEmbeddings, texts: list[str], input_type: str | None = None) -> Any:
+    model: Embeddings = self.langchain_model
+    if input_type in _QUERIES:
+        return [await model.aembed_query(text) for text in texts]
+    return await model.aembed_documents(list(texts))
+
+
+def embedding_class_for(value: Embeddings) -> type[Any]:
+    """Return our class for LangChain embeddings: with an async hook where the class has async methods of its own."""
+    cls = cast("type[Any]", type(value))
+    is_async = cls.aembed_documents is not Embeddings.aembed_documents
+    with _lock:
+        made = _made.get((cls, is_async))
+        if made is None:
+            hooks: dict[str, Any] = {"_embed": _embed, **({"_aembed": _aembed} if is_async else {})}
+            made = _made[cls, is_async] = new_class(cls, LangChainEmbeddings, hooks)
+        return made

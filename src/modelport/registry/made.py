@@ -47,9 +47,7 @@ def made_provider(found: Any, params: Mapping[str, Any], name: str) -> Provider:
                 return _made_handler(cls, params)
         elif isinstance(found, FactoryProvider):
             return found.with_fields(params) if params else found
-        elif isinstance(found, (ModelProvider, HandlerProvider, AuthoredModel)) or is_handler(found):
-            return _of_instance(found, params, name)
-        elif adapter_for(found) is not None:
+        elif _is_instance(found):
             return _of_instance(found, params, name)
     except LoadError:
         raise
@@ -59,6 +57,12 @@ def made_provider(found: Any, params: Mapping[str, Any], name: str) -> Provider:
         f"{name!r} is {_what(found)}, not a model; it must be a subclass or an instance of LLM, ChatModel, "
         f"EmbeddingModel, ImageModel or CustomLLM"
     )
+
+
+def _is_instance(found: Any) -> bool:
+    """Tell whether it is a model or handler, or of a framework whose objects may be one."""
+    ours = isinstance(found, (ModelProvider, HandlerProvider, AuthoredModel))
+    return ours or is_handler(found) or adapter_for(found) is not None
 
 
 def takes(found: Any, param: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.embeddings import Embeddings
@@ -36,10 +36,10 @@ def made_model(cls: type[Any], params: Mapping[str, Any]) -> Any | None:
     """
     if not issubclass(cls, _KINDS):
         return None
-    own = declared_fields(cls) if issubclass(cls, BaseModel) else []
+    own = declared_fields(cast("type[BaseModel]", cls)) if issubclass(cls, BaseModel) else []
     ours = {name: value for name, value in params.items() if name in FRAMEWORK_FIELDS and name not in own}
     given = {name: value for name, value in params.items() if name not in ours}
-    made = _made(cls, given)
+    made = _made(cast("type[Any]", cls), given)
     return model_or_none(made, ours)
 
 

@@ -7,7 +7,7 @@ parsers in our events and to our handlers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
@@ -42,7 +42,13 @@ class _Tree:
         self._open: dict[UUID, Run] = {}
 
     def start(
-        self, kind: str, serialized: Any, facts: dict[str, Any], run_id: UUID, parent_run_id: UUID | None, is_async: bool
+        self,
+        kind: str,
+        serialized: Any,
+        facts: dict[str, Any],
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        is_async: bool,
     ) -> Run:
         """Return the run of ours for one that starts."""
         place = Scope()
@@ -71,7 +77,7 @@ class _Tree:
 
 def _chain_input(inputs: Any) -> Any:
     """Return a chain's input; LangChain says "" for one that is still streaming."""
-    return UNKNOWN if inputs == "" or inputs == {"input": ""} else from_langchain_value(inputs)
+    return UNKNOWN if inputs in ("", {"input": ""}) else from_langchain_value(inputs)
 
 
 def _piece(run: Run, token: Any, chunk: Any) -> GenerationChunk:
@@ -84,8 +90,9 @@ def _piece(run: Run, token: Any, chunk: Any) -> GenerationChunk:
 
 
 def _result(response: LangChainResult) -> LLMResult:
-    given = answers_of(response, "a model of LangChain") if response.generations else []
-    found = [_generation(one) for one in (given if isinstance(given, list) else [given])]
+    given: Any = answers_of(response, "a model of LangChain") if response.generations else []
+    choices = cast("list[Any]", given if isinstance(given, list) else [given])
+    found = [_generation(one) for one in choices]
     return LLMResult([found] if found else [[Generation("")]], response.llm_output)
 
 

@@ -17,7 +17,6 @@ from modelport.models.base import AuthoredModel
 from modelport.values.errors import InputError
 
 
-
 def from_langchain(model: Any, **fields: Any) -> Any:
     """Return the model of a LangChain object; it has every face, and keeps the guarantees that LangChain's does not.
 
@@ -39,9 +38,9 @@ def from_langchain(model: Any, **fields: Any) -> Any:
         return known.with_params(**fields) if fields else known
     made = model_or_none(model, fields)
     if made is None:
-        what = f"the class {model.__name__}" if isinstance(model, type) else f"of type {type(model).__name__}"
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
         raise InputError(
-            f"from_langchain takes an instance of LangChain's LLM, BaseChatModel, Embeddings or Runnable; this is {what}"
+            f"from_langchain takes an instance of LangChain's LLM, BaseChatModel, Embeddings or Runnable, not {what}"
         )
     return made
 

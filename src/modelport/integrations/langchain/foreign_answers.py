@@ -99,7 +99,7 @@ class Pieces:
             HookError: It is nothing that LangChain's models yield.
         """
         if isinstance(piece, str):
-            return piece
+            return str(piece)  # a message's `text` is more than a str
         if isinstance(piece, LangChainChatChunk):
             return self._message(piece.message, {**(piece.generation_info or {}), **piece.message.response_metadata})
         if isinstance(piece, BaseMessage):

@@ -65,7 +65,7 @@ def _tool_choice(choice: Any) -> Any:
         named: Any = cast("Mapping[str, Any]", choice).get("function")
         if isinstance(named, Mapping) and "name" in named:
             return cast("Mapping[str, Any]", named)["name"]
-    return _CHOICES.get(choice, choice) if isinstance(choice, str) else choice
+    return _CHOICES.get(choice, choice) if isinstance(choice, str) else cast("Any", choice)
 
 
 def refuses_stop(error: Exception, stop: Any) -> bool:

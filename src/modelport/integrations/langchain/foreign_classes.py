@@ -37,7 +37,7 @@ def class_for(value: Any) -> type[Any]:
         if made is None:
             base, hooks = (LangChainChat, CHAT_HOOKS) if is_chat else (LangChainText, TEXT_HOOKS)
             words = _TOOL_WORDS if "tools" in supports else ()
-            taken = {name: _with_signature(hooks[name], method, words) for name, method in methods.items()}
+            taken = {name: _taking_what(hooks[name], method, words) for name, method in methods.items()}
             made = _made[place] = new_class(cls, base, {"supports": supports, **taken, **_counting(model)})
         return made
 
@@ -48,15 +48,20 @@ def new_class(owner: type[Any], base: type[Any], namespace: Mapping[str, Any]) -
     return cast("type[Any]", types.new_class(owner.__name__, (base,), {}, lambda body: body.update(named)))
 
 
+def _overrides(cls: type[Any], name: str, base: type[Any]) -> bool:
+    return getattr(cls, name) is not getattr(base, name)
+
+
 def _text_methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
     """Return the methods behind each hook of a text model."""
-    is_simple = issubclass(cls, LLM) and cls._generate is LLM._generate  # noqa: SLF001 - which ones it has is asked
-    found: dict[str, Callable[..., Any]] = {"_call": cls._call if is_simple else cls._generate}
-    if issubclass(cls, LLM) and cls._agenerate is LLM._agenerate:  # noqa: SLF001
-        if cls._acall is not LLM._acall:  # noqa: SLF001
-            found["_acall"] = cls._acall
-    elif cls._agenerate is not BaseLLM._agenerate:  # noqa: SLF001
-        found["_acall"] = cls._agenerate
+    is_simple = issubclass(cls, LLM)
+    one = "_call" if is_simple and not _overrides(cls, "_generate", LLM) else "_generate"
+    found: dict[str, Callable[..., Any]] = {"_call": getattr(cls, one)}
+    if is_simple and not _overrides(cls, "_agenerate", LLM):
+        if _overrides(cls, "_acall", LLM):
+            found["_acall"] = getattr(cls, "_acall")  # noqa: B009 - LangChain's hook
+    elif _overrides(cls, "_agenerate", BaseLLM):
+        found["_acall"] = getattr(cls, "_agenerate")  # noqa: B009
     return {**found, **_streams(cls, BaseLLM)}
 
 
@@ -64,8 +69,8 @@ def _chat_methods(model: BaseChatModel) -> dict[str, Callable[..., Any]]:
     """Return the methods behind each hook of a chat model; one that is told not to stream has no streaming hook."""
     cls = cast("type[Any]", type(model))
     found: dict[str, Callable[..., Any]] = {"_call": cls._generate}
-    # SimpleChatModel's own puts the sync method into a thread: ours does that too, and can be left.
-    if not cls._agenerate.__module__.startswith("langchain_core.language_models.chat_models"):
+    # LangChain's own, SimpleChatModel's too, put the sync method into a thread: ours does that, and can be left.
+    if cls._agenerate.__module__ != BaseChatModel.__module__:
         found["_acall"] = cls._agenerate
     is_told = "streaming" in model.model_fields_set and getattr(model, "streaming", None) is False
     if model.disable_streaming is True or is_told:
@@ -75,20 +80,20 @@ def _chat_methods(model: BaseChatModel) -> dict[str, Callable[..., Any]]:
 
 def _streams(cls: type[Any], base: type[Any]) -> dict[str, Callable[..., Any]]:
     names = ("_stream", "_astream")
-    return {name: getattr(cls, name) for name in names if getattr(cls, name) is not getattr(base, name)}
+    return {name: getattr(cls, name) for name in names if _overrides(cls, name, base)}
 
 
 def _supports(model: Any) -> frozenset[str]:
     """Return what a model does by itself; `generate` may give several choices."""
-    found = {"choices", *_declared_supports(type(model))}
-    if "max_tokens" in type(model).model_fields:
+    cls = cast("type[Any]", type(model))
+    found = {"choices", *_declared_supports(cls)}
+    if "max_tokens" in cls.model_fields:
         found.add("max_tokens")
     if binds_tools(model):
         found.add("tools")
     if isinstance(model, BaseChatModel):
         profile: Any = getattr(model, "profile", None) or {}
-        structured = type(model).with_structured_output is not BaseChatModel.with_structured_output
-        if structured or profile.get("structured_output"):
+        if _overrides(cls, "with_structured_output", BaseChatModel) or profile.get("structured_output"):
             found.add("response_format")
     return frozenset(found)
 
@@ -102,7 +107,7 @@ def _counting(model: Any) -> dict[str, Any]:
     """Return `_count_tokens` for a model that counts itself; LangChain's default is GPT-2's tokenizer."""
     cls = cast("type[Any]", type(model))
     base = BaseChatModel if isinstance(model, BaseChatModel) else BaseLLM
-    counts = any(getattr(cls, name) is not getattr(base, name) for name in ("get_num_tokens", "get_token_ids"))
+    counts = any(_overrides(cls, name, base) for name in ("get_num_tokens", "get_token_ids"))
     if not counts and model.custom_get_token_ids is None:
         return {}
 
@@ -112,17 +117,18 @@ def _counting(model: Any) -> dict[str, Any]:
     return {"_count_tokens": _count_tokens}
 
 
-def _with_signature(hook: Any, method: Callable[..., Any], words: tuple[str, ...]) -> Any:
-    """Return a copy of a hook that says it takes what a method takes."""
-    copy = types.FunctionType(hook.__code__, hook.__globals__, hook.__name__, hook.__defaults__, hook.__closure__)
-    given = inspect.signature(hook).parameters.values()
+def _taking_what(hook: Any, method: Callable[..., Any], words: tuple[str, ...]) -> Any:
+    """Return a copy of a hook that says it takes what a method takes, and some words more."""
+    given = list(inspect.signature(hook).parameters.values())
     theirs = inspect.signature(method).parameters.values()
     named = {one.name for one in theirs if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)} - _HANDED
     takes_any = any(one.kind is one.VAR_KEYWORD for one in theirs)
-    parameters = [one for one in given if one.kind is not one.VAR_KEYWORD or takes_any]
     extra = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in sorted({*named, *words})]
-    place = len(parameters) - takes_any
-    signature = inspect.Signature([*parameters[:place], *extra, *parameters[place:]])
-    copy.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
-    copy.__doc__ = method.__doc__
+    return with_signature(hook, inspect.Signature([*given[:-1], *extra, *([given[-1]] if takes_any else [])]))
+
+
+def with_signature(hook: Any, signature: inspect.Signature) -> Any:
+    """Return a copy of a hook that says it takes something else."""
+    copy = types.FunctionType(hook.__code__, hook.__globals__, hook.__name__, hook.__defaults__, hook.__closure__)
+    copy.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
     return copy

@@ -39,6 +39,16 @@ async def _aembed(self: LangChainEmbeddings, texts: list[str], input_type: str |
     return await model.aembed_documents(list(texts))
 
 
+def _embed_query(self: LangChainEmbeddings, text: str, *, input_type: str = "query", **kwargs: Any) -> Any:
+    """Return the vector of a question; see `embed`."""
+    return EmbeddingModel.embed_query(self, text, input_type=input_type, **kwargs)
+
+
+async def _aembed_query(self: LangChainEmbeddings, text: str, *, input_type: str = "query", **kwargs: Any) -> Any:
+    """Return the vector of a question, on the running loop; see `embed`."""
+    return await EmbeddingModel.aembed_query(self, text, input_type=input_type, **kwargs)
+
+
 def embedding_class_for(value: Embeddings) -> type[Any]:
     """Return our class for LangChain embeddings: with an async hook where the class has async methods of its own."""
     cls = cast("type[Any]", type(value))
@@ -47,5 +57,6 @@ def embedding_class_for(value: Embeddings) -> type[Any]:
         made = _made.get((cls, is_async))
         if made is None:
             hooks: dict[str, Any] = {"_embed": _embed, **({"_aembed": _aembed} if is_async else {})}
+            hooks.update(embed_query=_embed_query, aembed_query=_aembed_query)
             made = _made[cls, is_async] = new_class(cls, LangChainEmbeddings, hooks)
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from modelport.integrations.langchain.foreign_calls import unbound
-from modelport.models.base import FRAMEWORK_FIELDS
+from modelport.models.base import FRAMEWORK_FIELDS, AuthoredModel
 
 
 class OfLangChain:
@@ -30,9 +31,8 @@ class OfLangChain:
         own: Any = getattr(inner, "_identifying_params", None)
         return dict(cast("Mapping[str, Any]", own)) if isinstance(own, Mapping) and own else own_fields(inner)
 
-    @override
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        model: Any = self
+        model = cast("AuthoredModel", self)
         for name, value in own_fields(unbound(self.langchain_model).model).items():
             yield name, model.scrub(value)
 
@@ -63,6 +63,6 @@ def declared_fields(cls: type[BaseModel]) -> list[str]:
         name
         for ancestor in cls.__mro__
         if ancestor.__module__.partition(".")[0] not in ("langchain_core", "pydantic", "builtins", "abc", "typing")
-        for name in ancestor.__dict__.get("__annotations__", ())
+        for name in inspect.get_annotations(ancestor)
     }
     return [name for name in cls.model_fields if name in names]

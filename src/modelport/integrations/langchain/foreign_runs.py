@@ -53,7 +53,9 @@ class ToldRun(_Told[CallbackManagerForLLMRun]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not self._hears:
             return
         if error is None:
@@ -76,7 +78,9 @@ class AsyncToldRun(_Told[AsyncCallbackManagerForLLMRun]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: Any, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not self._hears:
             return
         if error is None:
@@ -105,9 +109,7 @@ def told_run(model: ForeignModel, argument: Any, stop: Any, kwargs: dict[str, An
     return ToldRun(runs[0])
 
 
-async def atold_run(
-    model: ForeignModel, argument: Any, stop: Any, kwargs: dict[str, Any]
-) -> AsyncToldRun:
+async def atold_run(model: ForeignModel, argument: Any, stop: Any, kwargs: dict[str, Any]) -> AsyncToldRun:
     """Start the run of an async stream; see `told_run`."""
     manager = AsyncCallbackManager.configure(
         None, model.callbacks, model.verbose, None, model.tags, None, _facts(model)
@@ -130,15 +132,16 @@ def _facts(model: ForeignModel) -> dict[str, Any]:
     """Return the metadata of a model's runs; LangSmith knows the provider by them."""
     private = cast("Any", model)
     try:
-        return {**(model.metadata or {}), **private._get_ls_params()}
+        return {**(model.metadata or {}), **private._get_ls_params()}  # noqa: SLF001 - as LangChain's own runs do
     except Exception:  # noqa: BLE001 - a class may have overridden it; the run matters more than these facts
         return dict(model.metadata or {})
 
 
 def _serialized(model: Any) -> dict[str, Any]:
-    return model._serialized
+    return model._serialized  # noqa: SLF001 - as LangChain's own runs do
 
 
 def _about(model: Any, stop: Sequence[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-    params = {**model._identifying_params, "_type": model._llm_type, "stop": stop, **kwargs}
+    identity = {**model._identifying_params, "_type": model._llm_type}  # noqa: SLF001 - as LangChain's own runs do
+    params = {**identity, "stop": stop, **kwargs}
     return {"invocation_params": params, "options": {"stop": stop}, "batch_size": 1}

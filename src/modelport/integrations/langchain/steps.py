@@ -7,7 +7,7 @@ its names; they are part of the one run tree of the call.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.runnables import Runnable as LangChainRunnable
@@ -86,7 +86,7 @@ class LangChainStep(Runnable[Any, Any]):
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Generator[Any, None, None]:
         given = map(to_langchain_value, input)
-        pieces = self.runnable.transform(given, cast("Any", self._config(config, is_async=False)), **kwargs)
+        pieces = self.runnable.transform(given, self._config(config, is_async=False), **kwargs)
         return _ours(pieces)
 
     @override
@@ -94,7 +94,7 @@ class LangChainStep(Runnable[Any, Any]):
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
         given = _atheirs(input)
-        pieces = self.runnable.atransform(given, cast("Any", self._config(config, is_async=True)), **kwargs)
+        pieces = self.runnable.atransform(given, self._config(config, is_async=True), **kwargs)
         return _aours(pieces)
 
 

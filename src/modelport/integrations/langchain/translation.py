@@ -68,7 +68,8 @@ def _inside(value: Any, translate: Any, depth: int) -> Any:
     if value.__class__ is dict:
         return {key: translate(one, depth - 1) for key, one in cast("Mapping[Any, Any]", value).items()}
     if value.__class__ in (list, tuple):
-        return value.__class__(translate(one, depth - 1) for one in value)
+        items = [translate(one, depth - 1) for one in cast("list[Any]", value)]
+        return items if value.__class__ is list else tuple(items)
     return value
 
 

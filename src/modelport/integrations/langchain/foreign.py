@@ -26,7 +26,8 @@ def from_langchain(model: Any, **fields: Any) -> Any:
         model: A text model (`LLM`, `BaseLLM`), a chat model, embeddings, a binding of a model, or a chain
             (`prompt | chat | parser`, a `RunnableLambda` …). A chain whose input is messages becomes a chat model; any
             other a text model, which gives the text as the chain's one variable.
-        **fields: Our framework's fields: `max_concurrency`, `cache`, `chat_template`, …
+        **fields: Our framework's fields: `max_concurrency`, `cache`, `chat_template`, … With `max_batch_size` a text
+            model's own `_generate` gets so many prompts at once.
 
     Raises:
         InputError: It is none of these.
@@ -51,7 +52,8 @@ def model_or_none(value: Any, fields: Mapping[str, Any]) -> Any | None:
         return None
     inner = unbound(value).model
     if isinstance(inner, (BaseLLM, BaseChatModel)):
-        return class_for(value)(langchain_model=value, **{**_fields_of(value), **fields})
+        made = class_for(value, batches=fields.get("max_batch_size") is not None)
+        return made(langchain_model=value, **{**_fields_of(value), **fields})
     if isinstance(value, Embeddings):
         from modelport.integrations.langchain.foreign_embeddings import embedding_class_for
 

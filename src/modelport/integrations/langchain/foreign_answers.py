@@ -32,18 +32,29 @@ def usage_in(facts: Mapping[str, Any] | None) -> Usage | None:
     return next((usage for name in _USAGE_NAMES if (usage := usage_from(facts.get(name))) is not None), None)
 
 
-def answers_of(result: LangChainResult, label: str) -> Any:
+def answers_of(result: LangChainResult, label: str, place: int = 0) -> Any:
     """Return the one answer to a prompt, or all choices of it as a list.
+
+    Args:
+        result: What `generate` gave.
+        label: `Class._hook`, for the error.
+        place: Which of its prompts is meant.
 
     Raises:
         HookError: There is none.
     """
-    choices = result.generations[0] if result.generations else []
+    choices = result.generations[place] if len(result.generations) > place else []
     if not choices:
         raise HookError(f"{label} gave no generation; an empty answer is a generation with the text ''")
-    output = result.llm_output if len(choices) == 1 else None
+    # What it says of the call is about this answer only when there is no other.
+    output = result.llm_output if len(choices) == 1 and len(result.generations) == 1 else None
     found = [_answer_of(cast("LangChainGeneration", one), output, label) for one in choices]
     return found[0] if len(found) == 1 else found
+
+
+def first_choice(answer: Any) -> Any:
+    """Return one answer, where several choices came and one is asked for."""
+    return cast("list[Any]", answer)[0] if isinstance(answer, list) else answer
 
 
 def _answer_of(one: LangChainGeneration, output: Mapping[str, Any] | None, label: str) -> Generation | AIMessage:

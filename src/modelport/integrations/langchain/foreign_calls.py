@@ -11,6 +11,9 @@ from langchain_core.runnables.base import RunnableBinding
 _CHOICES = {"required": "any"}
 """OpenAI's words for a tool choice where LangChain has its own."""
 
+_REFUSED = "refused_stop"
+"""Where a run remembers that the model refused to stop, so that what a binding stops at is not tried again."""
+
 
 class Target(NamedTuple):
     """Is who is called, and with which keywords."""
@@ -68,16 +71,26 @@ def _tool_choice(choice: Any) -> Any:
     return _CHOICES.get(choice, choice) if isinstance(choice, str) else cast("Any", choice)
 
 
+def stop_for(stop: Any, kwargs: dict[str, Any], run_manager: Any) -> Any:
+    """Return what a model is told to stop at: the call's stop, else the one that a binding has, unless it refused."""
+    bound = kwargs.pop("stop", None)
+    return bound if stop is None and not getattr(run_manager, _REFUSED, False) else stop
+
+
 def refuses_stop(error: Exception, stop: Any) -> bool:
     """Tell whether a model's exception says that it cannot stop; it is called again without, and we stop it.
 
     LangChain's guide lets models raise NotImplementedError, and raises ValueError itself.
     """
-    if not stop or isinstance(error, NotImplementedError):
-        return False  # the engine knows what NotImplementedError means
+    if not stop:
+        return False
+    if isinstance(error, NotImplementedError):
+        return True
     return isinstance(error, (ValueError, TypeError)) and "stop" in str(error).lower()
 
 
-def cannot_stop(error: Exception) -> NotImplementedError:
-    """Return the error by which a hook says that it cannot stop."""
+def cannot_stop(error: Exception, run_manager: Any) -> NotImplementedError:
+    """Return the error by which a hook says that it cannot stop; the run remembers it."""
+    if run_manager is not None:
+        setattr(run_manager, _REFUSED, True)
     return NotImplementedError(f"the model takes no stop: {type(error).__name__}")

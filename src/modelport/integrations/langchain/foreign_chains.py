@@ -161,7 +161,7 @@ def _call(self: OfChain, argument: Any, stop: list[str] | None = None, **kwargs:
         value = self.langchain_model.invoke(self.reading.input_of(argument), _config(False), **given)
     except Exception as error:
         if refuses_stop(error, stop):
-            raise cannot_stop(error) from error
+            raise cannot_stop(error, None) from error
         raise
     return _answer_of(value, self.label)
 
@@ -172,7 +172,7 @@ async def _acall(self: OfChain, argument: Any, stop: list[str] | None = None, **
         value = await self.langchain_model.ainvoke(self.reading.input_of(argument), _config(True), **given)
     except Exception as error:
         if refuses_stop(error, stop):
-            raise cannot_stop(error) from error
+            raise cannot_stop(error, None) from error
         raise
     return _answer_of(value, self.label)
 
@@ -191,7 +191,7 @@ def _stream(self: OfChain, argument: Any, stop: list[str] | None = None, **kwarg
             yield rest
     except Exception as error:
         if not started and refuses_stop(error, stop):
-            raise cannot_stop(error) from error
+            raise cannot_stop(error, None) from error
         raise
     finally:
         close_quietly(source)
@@ -214,7 +214,7 @@ async def _astream(
             yield rest
     except Exception as error:
         if not started and refuses_stop(error, stop):
-            raise cannot_stop(error) from error
+            raise cannot_stop(error, None) from error
         raise
     finally:
         await aclose_quietly(source)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models import _utils as _langchain_utils
 from langchain_core.messages import BaseMessage
 from pydantic import Field
+from typing_extensions import override
 
+from modelport.engine.call import Call
 from modelport.engine.closing import aclose_quietly, close_quietly
-from modelport.integrations.langchain.foreign_answers import Pieces, answers_of, message_answer
-from modelport.integrations.langchain.foreign_calls import Target, cannot_stop, refuses_stop, target_of
+from modelport.integrations.langchain.foreign_answers import Pieces, answers_of, first_choice, message_answer
+from modelport.integrations.langchain.foreign_calls import (
+    Target,
+    cannot_stop,
+    refuses_stop,
+    stop_for,
+    target_of,
+    unbound,
+)
 from modelport.integrations.langchain.foreign_object import OfLangChain
 from modelport.integrations.langchain.foreign_runs import atold_run, told_run
 from modelport.integrations.langchain.messages import messages_to_langchain
 from modelport.models.chat import ChatModel
+from modelport.runs.scope import Scope
 from modelport.values.messages import Message
 
 _normalized: Any = getattr(_langchain_utils, "_normalize_messages", None) or list
@@ -28,6 +38,16 @@ class LangChainChat(OfLangChain, ChatModel):
 
     langchain_model: Any = Field(repr=False)
     """LangChain's model, or a binding of it."""
+
+    @override
+    def _call_of(
+        self, value: Any, scope: Scope | None, stop: Any, include_stop: Any, max_tokens: Any, kwargs: Mapping[str, Any]
+    ) -> Call:
+        if stop is None:
+            stop = unbound(self.langchain_model).kwargs.get(
+                "stop"
+            )  # what a binding stops at is kept to like a caller's
+        return super()._call_of(value, scope, stop, include_stop, max_tokens, kwargs)
 
 
 def _is_model(target: Target) -> bool:
@@ -46,11 +66,11 @@ def _call(
     self: LangChainChat, messages: list[Message], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
 ) -> Any:
     target = target_of(self.langchain_model, kwargs)
-    stop = target.kwargs.pop("stop", None) if stop is None else stop
-    return _answer(target, messages_to_langchain(messages), stop)
+    stop = stop_for(stop, target.kwargs, run_manager)
+    return _answer(target, messages_to_langchain(messages), stop, run_manager)
 
 
-def _answer(target: Target, messages: list[BaseMessage], stop: Any) -> Any:
+def _answer(target: Target, messages: list[BaseMessage], stop: Any, run_manager: Any) -> Any:
     model, own = target
     try:
         if not _is_model(target):
@@ -58,7 +78,7 @@ def _answer(target: Target, messages: list[BaseMessage], stop: Any) -> Any:
         result = model.generate([messages], stop=stop, **own)
     except Exception as error:
         if refuses_stop(error, stop):
-            raise cannot_stop(error) from error
+            raise cannot_stop(error, run_manager) from error
         raise
     return answers_of(result, f"{type(model).__name__}._generate")
 
@@ -67,11 +87,11 @@ async def _acall(
     self: LangChainChat, messages: list[Message], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
 ) -> Any:
     target = target_of(self.langchain_model, kwargs)
-    stop = target.kwargs.pop("stop", None) if stop is None else stop
-    return await _aanswer(target, messages_to_langchain(messages), stop)
+    stop = stop_for(stop, target.kwargs, run_manager)
+    return await _aanswer(target, messages_to_langchain(messages), stop, run_manager)
 
 
-async def _aanswer(target: Target, messages: list[BaseMessage], stop: Any) -> Any:
+async def _aanswer(target: Target, messages: list[BaseMessage], stop: Any, run_manager: Any) -> Any:
     model, own = target
     try:
         if not _is_model(target):
@@ -80,14 +100,9 @@ async def _aanswer(target: Target, messages: list[BaseMessage], stop: Any) -> An
         result = await model.agenerate([messages], stop=stop, **own)
     except Exception as error:
         if refuses_stop(error, stop):
-            raise cannot_stop(error) from error
+            raise cannot_stop(error, run_manager) from error
         raise
     return answers_of(result, f"{type(model).__name__}._agenerate")
-
-
-def _first(answer: Any) -> Any:
-    """Return one piece of a whole answer; a stream has one choice."""
-    return cast("Sequence[Any]", answer)[0] if isinstance(answer, list) else answer
 
 
 def _stream(
@@ -95,10 +110,10 @@ def _stream(
 ) -> Generator[Any, None, None]:
     target = target_of(self.langchain_model, kwargs)
     model, own = target
-    stop = own.pop("stop", None) if stop is None else stop
+    stop = stop_for(stop, own, run_manager)
     given = messages_to_langchain(messages)
     if not _streams(target):
-        yield _first(_answer(target, given, stop))
+        yield first_choice(_answer(target, given, stop, run_manager))
         return
     pieces, source, started = Pieces(f"{type(model).__name__}._stream"), None, False
     if model.rate_limiter is not None:
@@ -112,7 +127,7 @@ def _stream(
                 yield pieces.read(piece)
         except Exception as error:
             if not started and refuses_stop(error, stop):
-                raise cannot_stop(error) from error
+                raise cannot_stop(error, run_manager) from error
             raise
         finally:
             close_quietly(source)
@@ -123,10 +138,10 @@ async def _astream(
 ) -> AsyncGenerator[Any, None]:
     target = target_of(self.langchain_model, kwargs)
     model, own = target
-    stop = own.pop("stop", None) if stop is None else stop
+    stop = stop_for(stop, own, run_manager)
     given = messages_to_langchain(messages)
     if not _streams(target):
-        yield _first(await _aanswer(target, given, stop))
+        yield first_choice(await _aanswer(target, given, stop, run_manager))
         return
     pieces, source, started = Pieces(f"{type(model).__name__}._astream"), None, False
     if model.rate_limiter is not None:
@@ -140,7 +155,7 @@ async def _astream(
                 yield pieces.read(piece)
         except Exception as error:
             if not started and refuses_stop(error, stop):
-                raise cannot_stop(error) from error
+                raise cannot_stop(error, run_manager) from error
             raise
         finally:
             await aclose_quietly(source)

@@ -24,12 +24,18 @@ _lock = threading.Lock()
 _made: dict[tuple[Any, ...], type[Any]] = {}
 
 
-def class_for(value: Any) -> type[Any]:
-    """Return our class for a LangChain model, or a binding of one: always the same one for the same kind of it."""
+def class_for(value: Any, *, batches: bool = False) -> type[Any]:
+    """Return our class for a LangChain model, or a binding of one: always the same one for the same kind of it.
+
+    Args:
+        value: The model.
+        batches: Whether a text model's own `_generate` is to be given many prompts at once. It is not by default: many
+            such methods are loops, which concurrent calls are faster than.
+    """
     model = unbound(value).model
     cls = cast("type[Any]", type(model))
     is_chat = isinstance(model, BaseChatModel)
-    methods = _chat_methods(model) if is_chat else _text_methods(cls)
+    methods = _chat_methods(model) if is_chat else _text_methods(cls, batches=batches)
     supports = _supports(model)
     place = (cls, tuple(methods), supports)
     with _lock:
@@ -52,7 +58,7 @@ def _overrides(cls: type[Any], name: str, base: type[Any]) -> bool:
     return getattr(cls, name) is not getattr(base, name)
 
 
-def _text_methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
+def _text_methods(cls: type[Any], *, batches: bool) -> dict[str, Callable[..., Any]]:
     """Return the methods behind each hook of a text model."""
     is_simple = issubclass(cls, LLM)
     one = "_call" if is_simple and not _overrides(cls, "_generate", LLM) else "_generate"
@@ -62,6 +68,10 @@ def _text_methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
             found["_acall"] = getattr(cls, "_acall")  # noqa: B009 - LangChain's hook
     elif _overrides(cls, "_agenerate", BaseLLM):
         found["_acall"] = getattr(cls, "_agenerate")  # noqa: B009
+    if batches and one == "_generate":
+        found["_batch"] = found["_call"]
+        if found.get("_acall") is getattr(cls, "_agenerate"):  # noqa: B009
+            found["_abatch"] = found["_acall"]
     return {**found, **_streams(cls, BaseLLM)}
 
 

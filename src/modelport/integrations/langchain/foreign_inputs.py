@@ -89,7 +89,7 @@ def _of_variables(chain: LangChainRunnable[Any, Any], schema: Schema) -> Reading
     if len(texts) > 1 or len(many) > 1:
         raise InputError(
             f"{chain.get_name()} needs {', '.join(repr(name) for name in [*many, *texts])}, and a prompt gives one "
-            f"text and one list of messages; fill in the others with prompt.partial(…), or put a RunnableLambda before it"
+            f"text and one list of messages; fill in others by prompt.partial(…), or put a RunnableLambda before it"
         )
     return Reading(bool(many), texts[0] if texts else None, many[0] if many else None)
 

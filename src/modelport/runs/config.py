@@ -80,7 +80,8 @@ def merge_configs(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None
         return dict(over or {})
     if not over:
         return dict(base)
-    merged: dict[str, Any] = {**base, **{key: value for key, value in over.items() if value is not None}}
+    # LangChain's configs have every key, most of them empty: those say nothing.
+    merged: dict[str, Any] = {**base, **{key: value for key, value in over.items() if value not in (None, [], {})}}
     if base.get("tags") and over.get("tags"):
         merged["tags"] = list(dict.fromkeys([*base["tags"], *over["tags"]]))
     for key in ("metadata", "configurable"):

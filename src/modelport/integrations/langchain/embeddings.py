@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from langchain_core.embeddings import Embeddings
 from typing_extensions import override
 
+from modelport.integrations.langchain.foreign_object import langchain_model_of
 from modelport.models.embedding import EmbeddingModel
 from modelport.models.handler import CustomLLM
 from modelport.values.errors import InputError
@@ -67,6 +68,8 @@ def to_langchain_embeddings(model: EmbeddingModel | CustomLLM) -> Embeddings:
         from modelport.models.handler_models import HandlerModels
 
         model = HandlerModels(model).model("embedding")
+    if (was := langchain_model_of(model)) is not None and isinstance(model, EmbeddingModel):
+        return was
     if not isinstance(model, EmbeddingModel):
         raise InputError(
             f"to_langchain_embeddings takes an EmbeddingModel or a CustomLLM handler, not a {type(model).__name__}; "

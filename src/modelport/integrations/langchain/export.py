@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from modelport.integrations.langchain.face_classes import face_class
 from modelport.integrations.langchain.faces import HELD
+from modelport.integrations.langchain.foreign_object import langchain_model_of
 from modelport.models.base import AuthoredModel
 from modelport.models.handler import CustomLLM
 from modelport.models.llm import LLM
@@ -47,6 +48,8 @@ def to_langchain(model: Any, as_chat: bool | None = None) -> Any:
         MissingExtraError: langchain-core is not installed.
     """
     found = _model_of(model)
+    if as_chat in (None, found.__modelport_kind__ == "chat_model") and (was := langchain_model_of(found)) is not None:
+        return was
     is_chat = found.__modelport_kind__ == "chat_model" if as_chat is None else as_chat
     return face_class(type(found), as_chat=is_chat)(**{HELD: found})
 

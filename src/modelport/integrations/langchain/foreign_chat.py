@@ -44,9 +44,7 @@ class LangChainChat(OfLangChain, ChatModel):
         self, value: Any, scope: Scope | None, stop: Any, include_stop: Any, max_tokens: Any, kwargs: Mapping[str, Any]
     ) -> Call:
         if stop is None:
-            stop = unbound(self.langchain_model).kwargs.get(
-                "stop"
-            )  # what a binding stops at is kept to like a caller's
+            stop = unbound(self.langchain_model).kwargs.get("stop")  # kept to like a caller's own
         return super()._call_of(value, scope, stop, include_stop, max_tokens, kwargs)
 
 

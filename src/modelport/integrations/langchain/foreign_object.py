@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseLanguageModel
 from pydantic import BaseModel
 from typing_extensions import override
 
@@ -48,6 +50,13 @@ class OfLangChain:
 
 def _remade(make: Any, langchain_model: Any, fields: Mapping[str, Any]) -> Any:
     return make(langchain_model, **fields)
+
+
+def langchain_model_of(model: Any) -> Any | None:
+    """Return the LangChain model, or embeddings, that one of our models was made of; None: it was made of none."""
+    if not isinstance(model, OfLangChain) or not isinstance(model.langchain_model, (BaseLanguageModel, Embeddings)):
+        return None
+    return cast("Any", model.langchain_model)
 
 
 def own_fields(value: Any) -> dict[str, Any]:

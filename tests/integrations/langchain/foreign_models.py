@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core import language_models as langchain
 from langchain_core.embeddings import Embeddings
@@ -18,9 +18,11 @@ from langchain_core.outputs import (
     GenerationChunk,
     LLMResult,
 )
-from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, SecretStr
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
 
 GUIDE = Path(__file__).parent / "guide" / "custom_llm.txt"
 """The custom LLM guide's class, as the guide has it."""

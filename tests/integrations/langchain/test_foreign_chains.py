@@ -87,7 +87,7 @@ def test_typed_functions_get_what_their_types_say() -> None:
 
 def test_a_chain_with_variables_that_nothing_fills_is_refused_by_name() -> None:
     prompt = ChatPromptTemplate.from_messages([("human", "{one} {two}")])
-    with pytest.raises(InputError, match="needs 'one', 'two'.*prompt.partial"):
+    with pytest.raises(InputError, match=r"needs 'one', 'two'.*prompt.partial"):
         from_langchain(prompt | ToolChat())
     assert from_langchain(prompt.partial(one="1") | ToolChat()).invoke("2") == "1 2"
 

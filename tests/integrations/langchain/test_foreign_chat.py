@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.language_models import FakeListChatModel, SimpleChatModel
-from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
@@ -18,6 +17,9 @@ from modelport.values.errors import KeywordError
 from modelport.values.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from tests.integrations.langchain.conftest import Register
 from tests.integrations.langchain.foreign_models import TOOL, StreamingChat, ToolChat
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 CALL = {"name": "look", "args": {"at": "you"}, "id": "c1", "type": "tool_call"}
 USAGE = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}

@@ -57,7 +57,7 @@ def test_bound_keywords_reach_the_class_and_a_bound_stop_holds() -> None:
 def test_a_keyword_that_the_class_does_not_take_is_refused_by_name() -> None:
     model = from_langchain(Strict())
     assert model.invoke("x", temperature=1) == "x 1"
-    with pytest.raises(KeywordError, match="temprature.*did you mean 'temperature'"):
+    with pytest.raises(KeywordError, match=r"temprature.*did you mean 'temperature'"):
         model.invoke("x", temprature=1)
 
 
@@ -254,5 +254,5 @@ def test_what_is_no_model_is_refused(wrong: Any) -> None:
 
 
 def test_a_wrong_field_is_refused_by_name() -> None:
-    with pytest.raises(TypeError, match="max_concurency.*max_concurrency"):
+    with pytest.raises(TypeError, match=r"max_concurency.*max_concurrency"):
         from_langchain(Echo(), max_concurency=2)

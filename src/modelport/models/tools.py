@@ -9,6 +9,7 @@ from typing import Any, cast, get_type_hints
 from pydantic import BaseModel, create_model
 
 from modelport.values.errors import InputError
+from modelport.values.foreign import adapter_for
 
 
 def tool_schema(tool: Any) -> dict[str, Any]:
@@ -19,6 +20,10 @@ def tool_schema(tool: Any) -> dict[str, Any]:
     """
     if isinstance(tool, Mapping):
         return _from_mapping(cast("Mapping[str, Any]", tool))
+    adapter = adapter_for(tool)
+    foreign = adapter.tool_of(tool) if adapter is not None else None
+    if foreign is not None:
+        return foreign
     if isinstance(tool, type) and issubclass(model := cast("type[Any]", tool), BaseModel):
         return _function(model.__name__, inspect.getdoc(model), model.model_json_schema())
     if callable(tool) and not isinstance(tool, type):

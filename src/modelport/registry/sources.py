@@ -9,6 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from modelport.values.foreign import add_adapter
+
+__all__ = ["Find", "add_adapter", "add_source", "sources"]
+
 Find = Callable[[str], "Any | None"]
 """Returns what a provider's name stands for: a model or a handler, or the class of either; None: it is not known."""
 

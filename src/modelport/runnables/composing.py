@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from modelport.runnables.base import Runnable
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
 Other = TypeVar("Other")
+
+
+class ForeignStep(Protocol):
+    """Is a runnable of another framework, as LangChain's are: it becomes a step of ours."""
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        """Turn one input into one output."""
+        ...
 
 
 class Composing(Generic[In, Out]):
@@ -71,7 +79,7 @@ class Composing(Generic[In, Out]):
 
     def with_fallbacks(
         self,
-        fallbacks: Sequence[Runnable[Any, Any] | Callable[..., Any]],
+        fallbacks: Sequence[Runnable[Any, Any] | Callable[..., Any] | ForeignStep],
         *,
         exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
         exception_key: str | None = None,
@@ -139,7 +147,7 @@ class Composing(Generic[In, Out]):
     @overload
     def __or__(self, other: Mapping[str, Any]) -> RunnableSequence[In, dict[str, Any]]: ...
     @overload
-    def __or__(self, other: Callable[..., Any]) -> RunnableSequence[In, Any]: ...
+    def __or__(self, other: Callable[..., Any] | ForeignStep) -> RunnableSequence[In, Any]: ...
     def __or__(self, other: Any) -> RunnableSequence[In, Any]:
         """Return a sequence: this output is the other's input; a function or a dict becomes a runnable."""
         from modelport.runnables.sequence import RunnableSequence

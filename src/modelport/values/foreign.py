@@ -24,6 +24,10 @@ class Adapter(Protocol):
         """Return the runnable of a framework's object; None: it can be no step of a pipe."""
         ...
 
+    def tool_of(self, value: Any) -> dict[str, Any] | None:
+        """Return OpenAI's dict of a framework's tool; None: it is no tool."""
+        ...
+
     def listener_of(self, handler: Any) -> Any | None:
         """Return who tells a framework's callback handler of our runs; None: it is no such handler."""
         ...

@@ -204,7 +204,7 @@ class StreamingChat(ToolChat):
 
 
 def _piece(text: str, **facts: Any) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=AIMessageChunk(text, **facts))
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, **facts))
 
 
 class Lengths(Embeddings):

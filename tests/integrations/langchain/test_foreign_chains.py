@@ -58,9 +58,9 @@ class Story(BaseModel):
         (RunnableLambda(lambda text: f"<{text}>"), LLM, "<three>"),
         (RunnableLambda(lambda text: AIMessage(f"<{text}>")), LLM, "<three>"),
         (RunnableLambda(lambda text: {"said": text}), LLM, '{"said":"three"}'),
-        (RunnableLambda(lambda text: Story(title=text)), LLM, '{"title":"three"}'),
+        (RunnableLambda(lambda text: Story(title=str(text))), LLM, '{"title":"three"}'),
         (RunnableLambda(lambda text: json.dumps({"said": text})) | JsonOutputParser(), LLM, '{"said":"three"}'),
-        (RunnableLambda(lambda text: {"messages": [AIMessage(text)]}), LLM, "three"),
+        (RunnableLambda(lambda text: {"messages": [AIMessage(str(text))]}), LLM, "three"),
         (ToolChat().with_retry(), ChatModel, "be kind one two three"),
         (Echo().with_fallbacks([Echo()]), LLM, "System: be kind\nHuman: one\nAI: two\nHuman: three"),
     ],
@@ -74,12 +74,16 @@ async def test_a_chain_is_a_model_by_the_input_that_it_wants(chain: Any, kind: t
     assert "".join([_text(piece) async for piece in model.astream(MESSAGES)]) == expected
 
 
+def _counted(messages: Any) -> str:
+    return str(len(messages))
+
+
 def _text(answer: Any) -> str:
     return answer if isinstance(answer, str) else answer.text
 
 
 def test_typed_functions_get_what_their_types_say() -> None:
-    count = RunnableLambda(lambda messages: str(len(messages))).with_types(input_type=list[BaseMessage])
+    count = RunnableLambda(_counted).with_types(input_type=list[BaseMessage])
     model = from_langchain(count)
     assert isinstance(model, ChatModel)
     assert model.invoke(MESSAGES).text == "4"
@@ -107,6 +111,15 @@ def test_a_retry_hands_keywords_and_stop_on() -> None:
     foreign = Echo()
     assert from_langchain(foreign.with_retry()).invoke("abc", stop=["b"], top_k=1) == "ab"
     assert foreign._seen == [{"stop": ["b"], "top_k": 1}]
+
+
+async def test_a_chain_of_async_functions_answers_sync_callers_too() -> None:
+    async def ask(text: str) -> str:
+        return f"<{text}>"
+
+    model = from_langchain(RunnableLambda(ask) | RunnableLambda(str.upper))
+    assert await model.ainvoke("a") == "<A>"
+    assert (model.invoke("a"), list(model.stream("a")), model.batch(["a", "b"])) == ("<A>", ["<A>"], ["<A>", "<B>"])
 
 
 def test_a_chain_that_gives_nothing_is_an_error() -> None:

@@ -9,6 +9,8 @@ import pytest
 from langchain_core.language_models import FakeListChatModel, SimpleChatModel
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.tools import tool
+from pydantic import BaseModel
 
 import modelport
 from modelport.integrations.langchain import from_langchain, to_langchain
@@ -88,6 +90,34 @@ def test_tools_work_over_the_sdk(register: Register) -> None:
     assert (call.function.name, json.loads(call.function.arguments)) == ("look", {"at": "you"})
     assert answer.choices[0].finish_reason == "tool_calls"
     assert answer.usage.total_tokens == 7
+
+
+def test_tools_of_langchains_are_tools() -> None:
+    @tool
+    def look(at: str) -> str:
+        """Look at something."""
+        return at
+
+    tools: Any = [look]
+    model = from_langchain(ToolChat()).bind_tools(tools)
+    assert model.invoke("call it").tool_calls == [CALL]
+    given: Any = model.kwargs["tools"][0]["function"]
+    assert (given["name"], given["description"], list(given["parameters"]["properties"])) == (
+        "look",
+        "Look at something.",
+        ["at"],
+    )
+
+
+async def test_structured_output_comes_by_a_tool() -> None:
+    class Look(BaseModel):
+        """Look at something."""
+
+        at: str
+
+    looking = from_langchain(ToolChat()).with_structured_output(Look)
+    assert looking.invoke("call it") == Look(at="you")
+    assert await from_langchain(StreamingChat()).with_structured_output(Look).ainvoke("call it") == Look(at="you")
 
 
 def test_a_class_without_tools_says_so() -> None:

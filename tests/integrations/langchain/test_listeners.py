@@ -118,6 +118,7 @@ async def test_a_chat_models_run_is_told_in_langchains_objects(heard: Heard) -> 
     [(result, _)] = heard.named("llm_end")
     message = result.generations[0][0].message
     assert isinstance(message, lc.AIMessage)
+    assert message.usage_metadata is not None
     assert (message.content, message.usage_metadata["total_tokens"]) == ("one two ", 6)
 
 
@@ -210,7 +211,8 @@ def _expect_tree(heard: Heard) -> None:
 
 
 def test_a_bare_model_inside_of_langchain_is_part_of_its_run_tree(heard: Heard) -> None:
-    assert RunnableLambda(lambda text: Words().invoke(text)).invoke("one", {"callbacks": [heard]}) == "one "
+    call: Any = Words().invoke
+    assert RunnableLambda(lambda text: call(text)).invoke("one", {"callbacks": [heard]}) == "one "
     [(_, around)] = heard.named("chain_start")
     [(_, model)] = heard.named("llm_start")
     assert model["parent_run_id"] == around["run_id"]
@@ -220,7 +222,7 @@ async def test_langchains_events_show_the_tokens_of_our_model() -> None:
     async def ask(text: str) -> str:
         return await Words().ainvoke(text)
 
-    events = [event async for event in RunnableLambda(ask).astream_events("one two", version="v2")]
+    events: list[Any] = [event async for event in RunnableLambda(ask).astream_events("one two", version="v2")]
     tokens = [event for event in events if event["event"] == "on_llm_stream"]
     assert [event["data"]["chunk"].text for event in tokens] == ["one ", "two "]
     assert tokens[0]["parent_ids"] == [events[0]["run_id"]]
@@ -229,7 +231,7 @@ async def test_langchains_events_show_the_tokens_of_our_model() -> None:
 
 def test_a_binding_of_ours_joins_langchains_config(heard: Heard) -> None:
     own = Heard()
-    model = Words().with_config(callbacks=[own], tags=["b"])
+    model: Any = Words().with_config(callbacks=[own], tags=["b"])
     RunnableLambda(lambda text, config: model.invoke(text, config)).invoke("one", {"callbacks": [heard]})
     assert len(own.named("llm_start")) == len(heard.named("llm_start")) == 1
     assert heard.named("llm_start")[0][1]["tags"] == ["b"]

@@ -10,6 +10,8 @@ from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable as LangChainRunnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ValidationError
 
 from modelport.integrations.langchain.foreign import from_langchain, model_or_none
@@ -77,6 +79,11 @@ def step_of(value: Any) -> Any | None:
     from modelport.integrations.langchain.steps import step_for
 
     return step_for(value)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def tool_of(value: Any) -> dict[str, Any] | None:
+    """Return OpenAI's dict of a LangChain tool; None: it is none."""
+    return convert_to_openai_tool(value) if isinstance(value, BaseTool) else None
 
 
 def listener_of(handler: Any) -> Listener | None:

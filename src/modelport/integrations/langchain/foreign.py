@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, BaseLLM
@@ -16,7 +16,20 @@ from modelport.integrations.langchain.foreign_classes import class_for
 from modelport.models.base import AuthoredModel
 from modelport.values.errors import InputError
 
+if TYPE_CHECKING:
+    from modelport.models.chat import ChatModel
+    from modelport.models.embedding import EmbeddingModel
+    from modelport.models.llm import LLM
 
+
+@overload
+def from_langchain(model: BaseLLM, **fields: Any) -> LLM: ...
+@overload
+def from_langchain(model: BaseChatModel, **fields: Any) -> ChatModel: ...
+@overload
+def from_langchain(model: Embeddings, **fields: Any) -> EmbeddingModel: ...
+@overload
+def from_langchain(model: Any, **fields: Any) -> Any: ...
 def from_langchain(model: Any, **fields: Any) -> Any:
     """Return the model of a LangChain object; it has every face, and keeps the guarantees that LangChain's does not.
 

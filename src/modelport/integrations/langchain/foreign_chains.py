@@ -23,7 +23,7 @@ from modelport.engine.closing import aclose_quietly, close_quietly
 from modelport.integrations.langchain.foreign_answers import Pieces, message_answer, value_text
 from modelport.integrations.langchain.foreign_calls import cannot_stop, refuses_stop
 from modelport.integrations.langchain.foreign_classes import new_class, with_signature
-from modelport.integrations.langchain.foreign_inputs import Reading, inner_model, reading_of
+from modelport.integrations.langchain.foreign_inputs import Reading, inner_model, is_async_only, reading_of
 from modelport.integrations.langchain.foreign_object import OfLangChain
 from modelport.integrations.langchain.surroundings import config_inside
 from modelport.models.chat import ChatModel
@@ -78,12 +78,14 @@ def chain_model(chain: LangChainRunnable[Any, Any], fields: Mapping[str, Any]) -
 
 
 def _class_for(chain: LangChainRunnable[Any, Any], is_chat: bool) -> type[Any]:
-    hands_on, streams = inner_model(chain) is not None, _gives_pieces(chain)
-    place = (type(chain), is_chat, hands_on, streams)
+    names = ("_acall", "_astream") if is_async_only(chain) else tuple(_HOOKS)
+    if not _gives_pieces(chain):
+        names = tuple(name for name in names if "stream" not in name)
+    hands_on = inner_model(chain) is not None
+    place = (type(chain), is_chat, hands_on, names)
     with _lock:
         made = _made.get(place)
         if made is None:
-            names = _HOOKS if streams else ("_call", "_acall")
             hooks = {name: with_signature(_HOOKS[name], _signature(is_chat, hands_on)) for name in names}
             made = _made[place] = new_class(type(chain), LangChainChatChain if is_chat else LangChainTextChain, hooks)
         return made

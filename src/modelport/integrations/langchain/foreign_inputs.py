@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.runnables import Runnable as LangChainRunnable
-from langchain_core.runnables import RunnableSequence
+from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 
+from modelport.integrations.langchain.foreign_calls import unbound
 from modelport.integrations.langchain.messages import messages_to_langchain
 from modelport.values.errors import InputError
 from modelport.values.messages import Message
@@ -49,6 +50,18 @@ def inner_model(value: Any) -> Any | None:
             value = cast("RunnableWithFallbacks[Any, Any]", value).runnable
         else:
             return value if isinstance(value, (BaseLLM, BaseChatModel)) else None
+
+
+def is_async_only(chain: Any) -> bool:
+    """Tell whether a step of a chain has async code only: LangChain refuses to call such a chain synchronously."""
+    chain = unbound(chain).model
+    if isinstance(chain, RunnableSequence):
+        return any(map(is_async_only, cast("RunnableSequence[Any, Any]", chain).steps))
+    if isinstance(chain, RunnableParallel):
+        return any(map(is_async_only, cast("RunnableParallel[Any]", chain).steps__.values()))
+    if isinstance(chain, RunnableLambda):
+        return hasattr(chain, "afunc") and not hasattr(chain, "func")  # pyright: ignore[reportUnknownArgumentType]
+    return isinstance(chain, RunnableGenerator) and not hasattr(chain, "_transform")  # pyright: ignore[reportUnknownArgumentType]
 
 
 def reading_of(chain: LangChainRunnable[Any, Any]) -> Reading:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASK = "***"
 """What stands in place of a secret."""
+HELD_VALUES = "__modelport_held_values__"
+"""What a model has, beside its fields, that may be secret: it is made of an object of another framework."""
 
 
 def secrets_in(value: Any, depth: int = 4) -> Iterator[str]:
@@ -44,6 +46,7 @@ def scrub(value: Any, secrets: list[str]) -> Any:
 
 
 def known_secrets(model: Any) -> list[str]:
-    """Return the secrets among a model's fields, the longest first; empty ones hide nothing."""
-    found = {secret for one in model.__dict__.values() for secret in secrets_in(one) if secret}
+    """Return the secrets that a model has, the longest first; empty ones hide nothing."""
+    values: list[Any] = [*model.__dict__.values(), *getattr(model, HELD_VALUES, ())]
+    found = {secret for one in values for secret in secrets_in(one) if secret}
     return sorted(found, key=len, reverse=True)

@@ -22,7 +22,7 @@ class RunnableConfig(TypedDict, total=False):
     metadata: dict[str, Any]
     """Facts about this run and the runs inside it."""
     callbacks: Sequence[Any] | Scope | None
-    """Callback handlers, or what `run_manager.get_child()` returned."""
+    """Callback handlers, ours or LangChain's; or what `run_manager.get_child()` returned, of theirs too."""
     run_name: str | None
     """Name of this run; the default is the class's name."""
     run_id: UUID | str | None

@@ -12,13 +12,22 @@ import pytest
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.outputs import GenerationChunk
 from langchain_core.runnables import RunnableLambda
+from pydantic import PrivateAttr, SecretStr
 
 import modelport
 from modelport.integrations.langchain import from_langchain, to_langchain
 from modelport.values.errors import InputError, KeywordError
 from modelport.values.status_errors import APIStatusError
 from tests.integrations.langchain.conftest import Register
-from tests.integrations.langchain.foreign_models import Echo, ManyAtOnce, Meeting, StatusError, Streaming, Strict
+from tests.integrations.langchain.foreign_models import (
+    Echo,
+    Lengths,
+    ManyAtOnce,
+    Meeting,
+    StatusError,
+    Streaming,
+    Strict,
+)
 
 
 def test_a_batch_runs_at_once() -> None:
@@ -208,6 +217,18 @@ def test_secrets_are_shown_nowhere(register: Register) -> None:
     with pytest.raises(modelport.ModelportError) as raised:
         modelport.text_completion(model="leaking/x", prompt="hi")
     assert "very-secret" not in str(raised.value)
+
+
+def test_secrets_outside_of_fields_are_known() -> None:
+    class Plain(Lengths):
+        def __init__(self) -> None:
+            self.key = SecretStr("plain-secret")
+
+    class Private(Echo):
+        _key: SecretStr = PrivateAttr(default=SecretStr("private-secret"))
+
+    assert from_langchain(Plain()).scrub("a plain-secret") == "a ***"
+    assert from_langchain(Private()).scrub("a private-secret and sk-very-secret-key") == "a *** and ***"
 
 
 def test_identity_is_the_objects() -> None:

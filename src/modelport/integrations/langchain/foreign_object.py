@@ -22,6 +22,14 @@ class OfLangChain:
     """LangChain's object; `to_langchain` gives it back."""
 
     @property
+    def __modelport_held_values__(self) -> list[Any]:
+        """What the object keeps outside of fields: private attributes, those of a class that is no pydantic model."""
+        inner: Any = unbound(self.langchain_model).model
+        if isinstance(inner, BaseModel):
+            return list((inner.__pydantic_private__ or {}).values())
+        return list(vars(inner).values()) if hasattr(inner, "__dict__") else []
+
+    @property
     def _llm_type(self) -> str:
         inner = unbound(self.langchain_model).model
         kind: Any = getattr(inner, "_llm_type", None)

@@ -16,6 +16,7 @@ from pydantic import PrivateAttr, SecretStr
 
 import modelport
 from modelport.integrations.langchain import from_langchain, to_langchain
+from modelport.testing import RecordingHandler
 from modelport.values.errors import InputError, KeywordError
 from modelport.values.status_errors import APIStatusError
 from tests.integrations.langchain.conftest import Register
@@ -204,6 +205,25 @@ async def test_a_model_of_ours_appears_once_among_the_runs() -> None:
     model.invoke("x", {"callbacks": [heard]})
     await RunnableLambda(model.ainvoke).ainvoke("y", {"callbacks": [heard]})
     assert heard.events == ["start", "end x", "start", "end y"]
+
+
+async def test_tokens_that_a_class_tells_while_it_answers_are_heard() -> None:
+    class Telling(Echo):
+        def _call(self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> str:
+            for word in prompt.split():
+                run_manager.on_llm_new_token(word)
+            return prompt
+
+        async def _acall(self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> str:
+            for word in prompt.split():
+                await run_manager.on_llm_new_token(word)
+            return prompt
+
+    recorder = RecordingHandler()
+    model = from_langchain(Telling())
+    assert model.invoke("a b", {"callbacks": [recorder]}) == "a b"
+    assert await model.ainvoke("c d", {"callbacks": [recorder]}) == "c d"
+    assert [event.payload for event in recorder.named("on_llm_new_token")] == ["a", "b", "c", "d"]
 
 
 def test_secrets_are_shown_nowhere(register: Register) -> None:

@@ -23,7 +23,7 @@ from modelport.integrations.langchain.foreign_calls import (
     unbound,
 )
 from modelport.integrations.langchain.foreign_object import OfLangChain
-from modelport.integrations.langchain.foreign_runs import atold_run, told_run
+from modelport.integrations.langchain.foreign_runs import atold_run, token_callbacks, told_run
 from modelport.integrations.langchain.messages import messages_to_langchain
 from modelport.models.chat import ChatModel
 from modelport.runs.scope import Scope
@@ -73,7 +73,7 @@ def _answer(target: Target, messages: list[BaseMessage], stop: Any, run_manager:
     try:
         if not _is_model(target):
             return message_answer(model.invoke(messages, {"callbacks": []}, stop=stop, **own), type(model).__name__)
-        result = model.generate([messages], stop=stop, **own)
+        result = model.generate([messages], stop=stop, callbacks=token_callbacks(run_manager), **own)
     except Exception as error:
         if refuses_stop(error, stop):
             raise cannot_stop(error, run_manager) from error
@@ -95,7 +95,7 @@ async def _aanswer(target: Target, messages: list[BaseMessage], stop: Any, run_m
         if not _is_model(target):
             answer = await model.ainvoke(messages, {"callbacks": []}, stop=stop, **own)
             return message_answer(answer, type(model).__name__)
-        result = await model.agenerate([messages], stop=stop, **own)
+        result = await model.agenerate([messages], stop=stop, callbacks=token_callbacks(run_manager), **own)
     except Exception as error:
         if refuses_stop(error, stop):
             raise cannot_stop(error, run_manager) from error

@@ -26,7 +26,7 @@ class OfLangChain:
         """What the object keeps outside of fields: private attributes, those of a class that is no pydantic model."""
         inner: Any = unbound(self.langchain_model).model
         if isinstance(inner, BaseModel):
-            return list((inner.__pydantic_private__ or {}).values())
+            return list(cast("Mapping[str, Any]", inner.__pydantic_private__ or {}).values())
         return list(vars(inner).values()) if hasattr(inner, "__dict__") else []
 
     @property

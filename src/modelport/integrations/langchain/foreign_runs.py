@@ -11,8 +11,10 @@ from typing import Any, Generic, Self, TypeVar, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import (
+    AsyncCallbackHandler,
     AsyncCallbackManager,
     AsyncCallbackManagerForLLMRun,
+    BaseCallbackHandler,
     CallbackManager,
     CallbackManagerForLLMRun,
 )
@@ -87,6 +89,44 @@ class AsyncToldRun(_Told[AsyncCallbackManagerForLLMRun]):
             await self.manager.on_llm_end(self._result())
         else:
             await self.manager.on_llm_error(error, response=self._result())
+
+
+class _Tokens(BaseCallbackHandler):
+    """Hands the tokens that a model tells while it gives one answer on to our run."""
+
+    run_inline = True
+
+    def __init__(self, run_manager: Any) -> None:
+        self._run_manager = run_manager
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:
+        """Tell a token."""
+        self._run_manager.on_llm_new_token(*_text_of(token, chunk))
+
+
+class _AsyncTokens(AsyncCallbackHandler):
+    """Hands tokens on in async calls; see `_Tokens`."""
+
+    run_inline = True
+
+    def __init__(self, run_manager: Any) -> None:
+        self._run_manager = run_manager
+
+    async def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:
+        """Tell a token."""
+        await self._run_manager.on_llm_new_token(*_text_of(token, chunk))
+
+
+def _text_of(token: Any, chunk: Any) -> tuple[str]:
+    return (token if isinstance(token, str) else str(getattr(chunk, "text", "")),)
+
+
+def token_callbacks(run_manager: Any) -> list[BaseCallbackHandler] | None:
+    """Return the callbacks by which our run hears of tokens that a model tells in `generate`; None: nobody listens."""
+    run: Any = getattr(run_manager, "run", None)
+    if run is None or not run.token_listeners:
+        return None
+    return [_AsyncTokens(run_manager) if hasattr(run_manager, "get_sync") else _Tokens(run_manager)]
 
 
 def told_run(model: ForeignModel, argument: Any, stop: Any, kwargs: dict[str, Any]) -> ToldRun:

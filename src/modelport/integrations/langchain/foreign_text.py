@@ -17,7 +17,7 @@ from modelport.engine.closing import aclose_quietly, close_quietly
 from modelport.integrations.langchain.foreign_answers import Pieces, answers_of, first_choice
 from modelport.integrations.langchain.foreign_calls import cannot_stop, refuses_stop, stop_for, target_of, unbound
 from modelport.integrations.langchain.foreign_object import OfLangChain
-from modelport.integrations.langchain.foreign_runs import atold_run, told_run
+from modelport.integrations.langchain.foreign_runs import atold_run, token_callbacks, told_run
 from modelport.models.llm import LLM
 from modelport.runs.config import RunnableConfig
 from modelport.runs.scope import Scope
@@ -48,7 +48,7 @@ def _call(
     model, own = target_of(self.langchain_model, kwargs)
     stop = stop_for(stop, own, run_manager)
     try:
-        result = model.generate([prompt], stop=stop, **own)
+        result = model.generate([prompt], stop=stop, callbacks=token_callbacks(run_manager), **own)
     except Exception as error:
         if refuses_stop(error, stop):
             raise cannot_stop(error, run_manager) from error
@@ -62,7 +62,7 @@ async def _acall(
     model, own = target_of(self.langchain_model, kwargs)
     stop = stop_for(stop, own, run_manager)
     try:
-        result = await model.agenerate([prompt], stop=stop, **own)
+        result = await model.agenerate([prompt], stop=stop, callbacks=token_callbacks(run_manager), **own)
     except Exception as error:
         if refuses_stop(error, stop):
             raise cannot_stop(error, run_manager) from error

@@ -82,6 +82,15 @@ def test_max_tokens_holds_where_the_class_knows_nothing_of_it() -> None:
     assert (answer.text, answer.finish_reason) == ("abcdefgh", "length")
 
 
+def test_tokens_are_counted_by_the_tokenizer_that_the_object_was_given() -> None:
+    def words(text: str) -> list[int]:
+        return [len(word) for word in text.split()]
+
+    answer = from_langchain(Echo(custom_get_token_ids=words)).generate(["a bc def"]).generations[0][0]
+    assert (answer.usage.completion_tokens, answer.usage.estimated) == (3, False)
+    assert from_langchain(Echo()).generate(["a bc def"]).generations[0][0].usage.estimated
+
+
 def test_a_streams_usage_and_finish_reason_are_the_classs(register: Register) -> None:
     register("streaming", Streaming())
     options: Any = {"stream": True, "stream_options": {"include_usage": True}}

@@ -37,7 +37,7 @@ def class_for(value: Any, *, batches: bool = False) -> type[Any]:
     is_chat = isinstance(model, BaseChatModel)
     methods = _chat_methods(model) if is_chat else _text_methods(cls, batches=batches)
     supports = _supports(model)
-    place = (cls, tuple(methods), supports)
+    place = (cls, tuple(methods), supports, model.custom_get_token_ids is None)
     with _lock:
         made = _made.get(place)
         if made is None:
@@ -114,15 +114,15 @@ def _declared_supports(cls: type[Any]) -> frozenset[str]:
 
 
 def _counting(model: Any) -> dict[str, Any]:
-    """Return `_count_tokens` for a model that counts itself; LangChain's default is GPT-2's tokenizer."""
-    cls = cast("type[Any]", type(model))
-    base = BaseChatModel if isinstance(model, BaseChatModel) else BaseLLM
-    counts = any(_overrides(cls, name, base) for name in ("get_num_tokens", "get_token_ids"))
-    if not counts and model.custom_get_token_ids is None:
+    """Return `_count_tokens` for a model that was given its tokenizer.
+
+    Not by the class's own `get_num_tokens`: those of providers' packages load files or ask their API.
+    """
+    if model.custom_get_token_ids is None:
         return {}
 
     def _count_tokens(self: Any, text: str) -> int:
-        return unbound(self.langchain_model).model.get_num_tokens(text)
+        return len(unbound(self.langchain_model).model.custom_get_token_ids(text))
 
     return {"_count_tokens": _count_tokens}
 

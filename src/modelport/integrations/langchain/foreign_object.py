@@ -26,8 +26,10 @@ class OfLangChain:
         """What the object keeps outside of fields: private attributes, those of a class that is no pydantic model."""
         inner: Any = unbound(self.langchain_model).model
         if isinstance(inner, BaseModel):
-            return list(cast("Mapping[str, Any]", inner.__pydantic_private__ or {}).values())
-        return list(vars(inner).values()) if hasattr(inner, "__dict__") else []
+            private = inner.__pydantic_private__
+            return list(private.values()) if private else []
+        held: dict[str, Any] = getattr(inner, "__dict__", {})
+        return list(held.values())
 
     @property
     def _llm_type(self) -> str:
@@ -68,10 +70,12 @@ def langchain_model_of(model: Any) -> Any | None:
 
 
 def own_fields(value: Any) -> dict[str, Any]:
-    """Return the fields that an object's author declared, those of LangChain's own classes left out."""
+    """Return the fields that an object's author declared and shows, those that have a value; clients are not shown."""
     if not isinstance(value, BaseModel):
         return {}
-    return {name: value.__dict__.get(name) for name in declared_fields(type(value))}
+    infos, values = type(value).model_fields, vars(value)
+    shown = [name for name in declared_fields(type(value)) if infos[name].repr and not infos[name].exclude]
+    return {name: values[name] for name in shown if values.get(name) is not None}
 
 
 def declared_fields(cls: type[BaseModel]) -> list[str]:

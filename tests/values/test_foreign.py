@@ -68,7 +68,7 @@ def test_an_object_without_an_adapter_is_what_it_was() -> None:
     assert foreign.adapter_for(Parrot()) is None
     parrot: Any = Parrot()
     with pytest.raises(modelport.ModelportError, match="can be no step"):
-        RunnableLambda(str.upper) | parrot
+        _ = RunnableLambda(str.upper) | parrot
 
 
 def test_no_code_runs_inside_langchain_before_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

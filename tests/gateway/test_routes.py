@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelport import LLM, create_app
+from modelport import LLM, CustomLLM, create_app
 from modelport.gateway.config import settings_from
 
 HERE = Path(__file__)
@@ -182,3 +182,16 @@ async def test_a_defect_of_the_gateway_is_a_500_without_details(
     [record] = caplog.records
     assert "ZeroDivisionError" in record.getMessage()
     assert "secret detail" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("m", "m"), ("gpt-*", "gpt-5"), ("*", "a/b"), ("my/*", "my/x"), ("my/*-large", "my/x-large")]
+)
+async def test_a_handler_sees_the_name_that_was_asked_for(ask: Any, name: str, asked: str) -> None:
+    class Handler(CustomLLM):
+        def completion(self, model: str, **kwargs: Any) -> Any:
+            return model
+
+    body = json.dumps({"model": asked, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    reply = await ask(create_app({name: Handler()}), "POST", "/v1/chat/completions", body).done()
+    assert reply.json["choices"][0]["message"]["content"] == asked

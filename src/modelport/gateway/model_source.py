@@ -127,12 +127,18 @@ def sources_of_mapping(models: Mapping[str, Any]) -> dict[str, Source]:
             continue
         try:
             label = value.__name__ if isinstance(value, type) else type(value).__name__
-            found[name] = Source(made_provider(value, {}, label), name, label=label)
+            found[name] = Source(made_provider(value, {}, label), name_to_fill(name), label=label)
         except LoadError as error:
             if error.__cause__ is None:
                 raise InputError(f"models.{name}: {error}") from None
             raise LoadError(f"models.{name}: {error}") from error.__cause__
     return found
+
+
+def name_to_fill(name: str) -> str:
+    """Return the model's name under which a handler with this name sees the one that was asked for."""
+    # After a slash the router fills in the rest only.
+    return "*" if "*" in name and not name.endswith("/*") else name
 
 
 def _at(place: str, settings: GatewaySettings, make: Callable[[], Any]) -> Any:

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from modelport.gateway.app import Gateway
 from modelport.gateway.in_process import InProcessTransport
-from modelport.gateway.model_source import make_source
+from modelport.gateway.model_source import make_source, name_to_fill
 from modelport.gateway.settings import GatewaySettings, ModelSettings, ServerSettings
 from modelport.gateway.source import Source
 from modelport.registry.loader import load_object
@@ -144,8 +144,7 @@ def _source(name: str, value: Any) -> tuple[Source, bool]:
         value = load_object(value)
     is_own = isinstance(value, type)
     label = value.__name__ if is_own else type(value).__name__
-    # Under a name with a `*` a handler sees what was asked for.
-    return Source(made_provider(value, {}, label), "*" if "*" in name else name, label=label), is_own
+    return Source(made_provider(value, {}, label), name_to_fill(name), label=label), is_own
 
 
 def _name_of(model: Any) -> str:

@@ -6,6 +6,7 @@ call) looks on. What fails of those stands in `fails_together.json`, with the re
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import os
@@ -129,6 +130,8 @@ def cut_of(cut: str, mark: pytest.Mark) -> str:
 
 LEFT_OUT = frozenset({"threads:sixty-four", "threads:sixty-four-tasks"})
 """Topics whose checks do not look on: they call a model 64 times."""
+BY_THEMSELVES = frozenset({"threads", "secrets", "derive"})
+"""Areas whose checks look at what all share: global state, the log, the loop."""
 NOT_OF_HANDLERS = frozenset({"cache", "compose", "batch", "threads", "input", "order", "unicode"})
 """Areas whose checks do not look on at handlers: they see its chat model, which is a model like any other."""
 
@@ -157,11 +160,22 @@ async def outcomes(wrong: WrongModel, ids: Iterable[str]) -> dict[str, tuple[str
     return known
 
 
-async def failing(subjects: Subjects, ids: Iterable[str]) -> dict[str, str]:
-    """What fails of some checks, with what was seen."""
+async def failing(subjects: Subjects, ids: Iterable[str], *, together: int = 1) -> dict[str, str]:
+    """What fails of some checks, with what was seen; so many wait for what they wait for at the same time."""
     found: dict[str, str] = {}
-    for check_id in ids:
-        result = await run_check(find_check(check_id), subjects)
+    turns = asyncio.Semaphore(together)
+
+    async def ask(check_id: str) -> None:
+        async with turns:
+            result = await run_check(find_check(check_id), subjects)
         if result.outcome == "fail":
             found[check_id] = result.seen
+
+    alone = [one for one in ids if find_check(one).area in BY_THEMSELVES]
+    async with asyncio.TaskGroup() as tasks:
+        for check_id in ids:
+            if check_id not in alone:
+                tasks.create_task(ask(check_id))
+    for check_id in alone:
+        await ask(check_id)
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -33,8 +34,12 @@ from modelport.testing import (
     checks_for,
     run_checks,
 )
+from modelport.testing.checks import Check
 from modelport.testing.guarantees import batching
+from modelport.testing.kit import run_check
+from modelport.testing.subjects import Subjects
 from tests.conformance.guides_model import GuidesLLM
+from tests.conformance.wrong_models import BY_THEMSELVES
 
 HOOKS = ("_call", "_acall", "_stream", "_astream", "_batch", "_abatch")
 SUBSETS = [subset for size in range(1, 7) for subset in itertools.combinations(HOOKS, size)]
@@ -119,6 +124,22 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
+async def side_by_side(make: Callable[[], Any], ids: Iterable[str] | None = None, through: Any = None) -> Any:
+    """The results of some checks, several of which wait at the same time; those that look at what all share, alone."""
+    subjects = Subjects(make, through=through)
+    wanted = None if ids is None else set(ids)
+    checks = [one for one in all_checks() if wanted is None or one.id in wanted]
+    turns = asyncio.Semaphore(6)
+
+    async def ask(one: Check) -> CheckResult:
+        async with turns:
+            return await run_check(one, subjects)
+
+    alone = [one for one in checks if one.area in BY_THEMSELVES]
+    results = await asyncio.gather(*(ask(one) for one in checks if one not in alone))
+    return [*results, *[await ask(one) for one in alone]]
+
+
 def assert_all_pass(results: list[CheckResult]) -> None:
     failures = {result.id: result.seen for result in results if result.outcome == "fail"}
     assert failures == {}
@@ -131,19 +152,19 @@ def assert_all_pass(results: list[CheckResult]) -> None:
 async def test_a_text_model_with_any_hooks_keeps_every_guarantee(hooks, echo_class):
     leave_out = () if hooks in SOME or hooks in PAIRS else RARE
     ids = {one.id for one in all_checks()}.difference(leave_out)
-    assert_all_pass(await arun_checks(echo_class(hooks), ids=ids))
+    assert_all_pass(await side_by_side(echo_class(hooks), ids=ids))
 
 
 @pytest.mark.parametrize("hooks", CHAT_SUBSETS, ids="+".join)
 async def test_a_chat_model_with_any_hooks_keeps_every_guarantee(hooks, echo_class):
     leave_out = () if hooks in (*SOME_CHATS, HOOKS) else RARE
     ids = {one.id for one in all_checks()}.difference(leave_out)
-    assert_all_pass(await arun_checks(echo_class(hooks, chat=True), ids=ids))
+    assert_all_pass(await side_by_side(echo_class(hooks, chat=True), ids=ids))
 
 
 @pytest.mark.parametrize("name", MODELS)
 async def test_a_model_keeps_every_guarantee(name):
-    assert_all_pass(await arun_checks(MODELS[name]))
+    assert_all_pass(await side_by_side(MODELS[name]))
 
 
 def piped(model: Any, kwargs: dict[str, Any]) -> Runnable[Any, Any]:
@@ -158,35 +179,35 @@ def behind_a_function(model: Any, kwargs: dict[str, Any]) -> Runnable[Any, Any]:
 
 @pytest.mark.parametrize("hooks", SOME, ids="+".join)
 async def test_a_sequence_keeps_every_guarantee_of_its_text_model(hooks, echo_class):
-    assert_all_pass(await arun_checks(echo_class(hooks), through=piped))
+    assert_all_pass(await side_by_side(echo_class(hooks), through=piped))
 
 
 @pytest.mark.parametrize("hooks", SOME_CHATS, ids="+".join)
 async def test_a_sequence_keeps_every_guarantee_of_its_chat_model(hooks, echo_class):
-    assert_all_pass(await arun_checks(echo_class(hooks, chat=True), through=behind_a_function))
+    assert_all_pass(await side_by_side(echo_class(hooks, chat=True), through=behind_a_function))
 
 
 @pytest.mark.parametrize("hooks", BATCHING, ids="+".join)
 async def test_a_batching_model_keeps_every_guarantee(hooks, echo_class):
     cls = echo_class(hooks)
-    assert_all_pass(await arun_checks(lambda: cls(max_batch_size=4)))
+    assert_all_pass(await side_by_side(lambda: cls(max_batch_size=4)))
 
 
 async def test_a_batching_chat_model_keeps_every_guarantee(echo_class):
     cls = echo_class(["_abatch"], chat=True)
-    assert_all_pass(await arun_checks(lambda: cls(max_batch_size=4)))
+    assert_all_pass(await side_by_side(lambda: cls(max_batch_size=4)))
 
 
 @pytest.mark.parametrize("hooks", SOME, ids="+".join)
 async def test_a_cached_model_keeps_every_guarantee(hooks, echo_class):
     cls = echo_class(hooks)
-    assert_all_pass(await arun_checks(lambda: cls(cache=LRUCache())))
+    assert_all_pass(await side_by_side(lambda: cls(cache=LRUCache())))
 
 
 @pytest.mark.parametrize("hooks", SOME_CHATS, ids="+".join)
 async def test_a_cached_chat_model_keeps_every_guarantee(hooks, echo_class):
     cls = echo_class(hooks, chat=True)
-    assert_all_pass(await arun_checks(lambda: cls(cache=True)))
+    assert_all_pass(await side_by_side(lambda: cls(cache=True)))
 
 
 @pytest.mark.parametrize("hooks", SUBSETS, ids="+".join)
@@ -238,31 +259,31 @@ def assert_all_hold(results: list[CheckResult], at_least: int) -> None:
 
 @pytest.mark.parametrize("name", [*EMBEDDING_MODELS, *IMAGE_MODELS])
 async def test_an_embedding_or_image_model_keeps_every_guarantee(name, subject_class):
-    assert_all_hold(await arun_checks(subject_class(name)), 40)
+    assert_all_hold(await side_by_side(subject_class(name)), 40)
 
 
 @pytest.mark.parametrize("name", ["AllEmbeddings", "AsyncEmbeddings"])
 async def test_a_batching_embedding_model_keeps_every_guarantee(name, subject_class):
     make = subject_class(name)
-    assert_all_hold(await arun_checks(lambda: make(max_batch_size=4, max_concurrency=2, dimensions=2)), 100)
+    assert_all_hold(await side_by_side(lambda: make(max_batch_size=4, max_concurrency=2, dimensions=2)), 100)
 
 
 @pytest.mark.parametrize("name", CHAT_HANDLERS)
 async def test_a_handler_that_chats_keeps_every_guarantee_of_chat_models(name, subject_class):
     areas = {one.area for one in all_checks()} if name in ("Completing", "AsyncStreaming") else MOST_TELLING
     ids = {one.id for one in all_checks() if one.area in areas}
-    assert_all_hold(await arun_checks(subject_class(name), ids=ids), 130)
+    assert_all_hold(await side_by_side(subject_class(name), ids=ids), 130)
 
 
 @pytest.mark.parametrize("name", ["Embedding", "Drawing", "Sketching", "Nothing"])
 async def test_a_handler_keeps_every_guarantee_of_what_it_does(name, subject_class):
-    assert_all_hold(await arun_checks(subject_class(name)), 4)
+    assert_all_hold(await side_by_side(subject_class(name)), 4)
 
 
 @pytest.mark.parametrize("make", [EchoEmbeddingModel, EchoImageModel, EchoHandler])
 async def test_a_shipped_fake_keeps_every_guarantee(make):
     ids = {one.id for one in all_checks() if make is not EchoHandler or one.area in (*MOST_TELLING, "checklist")}
-    assert_all_hold(await arun_checks(make, ids=ids), 80)
+    assert_all_hold(await side_by_side(make, ids=ids), 80)
 
 
 async def test_of_a_sampling_model_all_but_parity_is_looked_at():
@@ -275,7 +296,7 @@ async def test_of_a_sampling_model_all_but_parity_is_looked_at():
 async def test_one_handler_for_all_checks_keeps_the_guarantees_of_handlers(subject_class):
     handler = subject_class("AsyncCompleting")()
     ids = {one.id for one in all_checks() if one.area in MOST_TELLING}
-    assert_all_hold(await arun_checks(lambda: handler, ids=ids), 100)
+    assert_all_hold(await side_by_side(lambda: handler, ids=ids), 100)
 
 
 def test_checks_of_a_chat_say_why_they_do_not_apply_to_an_embedding_model(subject_class):

@@ -21,7 +21,8 @@ install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test test-clients test-langchain test-torchserve check bench bench-sdk bench-langchain bench-gateway weights clients
+.PHONY: help demo serve test test-clients test-langchain test-torchserve docs check
+.PHONY: bench bench-sdk bench-langchain bench-gateway weights clients
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -44,7 +45,11 @@ test-langchain: $(VENV)/.dev $(VENV)/.langchain  ## Run the tests of LangChain o
 test-torchserve: $(VENV)/.dev $(VENV)/.torchserve  ## Run the tests of the http provider over a real torch-serve
 	@$(BIN)/python -m pytest tests/providers/test_torchserve.py
 
-check: $(VENV)/.dev weights  ## Lint, floors, types, tests with branch coverage
+docs: $(VENV)/.docs  ## Build the documentation; a warning, a dead link or a name without an entry fails
+	@$(BIN)/sphinx-build -q -E -W --keep-going -n -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+check: $(VENV)/.dev weights docs  ## Lint, floors, types, documentation, tests with branch coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -83,6 +88,11 @@ $(VENV)/.gateway: pyproject.toml constraints.txt | $(VENV)/.made
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing everything for development into $(VENV) ..."
 	@$(call install,-e ".[dev]")
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "Installing what builds the documentation into $(VENV) ..."
+	@$(call install,-e ".[docs]")
 	@touch $@
 
 # Beside the tests' own packages: torch is a gigabyte. torch-serve needs pyyaml and numpy without saying so, and Java 11+.

@@ -12,15 +12,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+from tests.shell import Shell
 
 ADDRESS = "127.0.0.1:4000"
 """Where pages say that the gateway is; it is served on a free port."""
 ANYTHING = "…"
 """Stands in what a page says is printed for what differs from run to run."""
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
-FILE = re.compile(r"# (?P<name>\w+\.(?:py|yaml))\b.*\n")
+FILE = re.compile(r"# (?P<name>[\w/-]+\.(?:py|yaml))\b.*\n")
+PROMPT = "$ "
 END_SECONDS = 20
 
 
@@ -28,13 +32,13 @@ class Block(NamedTuple):
     """Is one block of code."""
 
     language: str
-    """As the page says: `python`, `yaml`, `sh`, `text`, `json`."""
+    """As the page says: `python`, `yaml`, `sh`, `console`, `text`, `json`."""
     text: str
     """What is in it."""
     line: int
     """The number of its first line."""
     printed: str | None
-    """What it prints: the block of `text` or `json` that follows at once."""
+    """What it prints: the block of `text` or `json` that follows at once, or what a `console` shows."""
 
     @property
     def file(self) -> str | None:
@@ -44,42 +48,72 @@ class Block(NamedTuple):
 
 
 def blocks_of(page: str) -> list[Block]:
-    """Return a page's blocks that are run, in order."""
+    """Return a page's blocks that are run, in order; of a `console` each command is one."""
     found = list(BLOCK.finditer(page))
     blocks: list[Block] = []
-    for block, after in zip(found, [*found[1:], None], strict=True):
+    for block, after in zip_longest(found, found[1:]):
         if block["language"] in ("text", "json"):
+            continue
+        line = page.count("\n", 0, block.start("text")) + 1
+        if block["language"] == "console":
+            blocks += _commands(block["text"], line)
             continue
         follows = after is not None and not page[block.end() : after.start()].strip()
         printed = after["text"] if after is not None and follows and after["language"] in ("text", "json") else None
-        blocks.append(Block(block["language"], block["text"], page.count("\n", 0, block.start("text")) + 1, printed))
+        blocks.append(Block(block["language"], block["text"], line, printed))
     return blocks
+
+
+def _commands(text: str, line: int) -> list[Block]:
+    """Return the commands of a console: each begins at a prompt, goes on after a backslash, and shows what it prints."""
+    commands: list[Block] = []
+    for number, shown in enumerate(text.splitlines(keepends=True), line):
+        last = commands[-1] if commands else None
+        if shown.startswith(PROMPT):
+            commands.append(Block("console", shown.removeprefix(PROMPT), number, ""))
+        elif last is not None and not last.printed and last.text.endswith("\\\n"):
+            commands[-1] = last._replace(text=last.text + shown)
+        else:
+            assert last is not None, f"line {number}: a console begins with {PROMPT!r}"
+            commands[-1] = last._replace(printed=f"{last.printed}{shown}")
+    return commands
 
 
 class Reader:
     """Types what a page shows; leaving it ends the gateway that was started, which has to end well."""
 
-    def __init__(self, page: Path, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, page: Path, folder: Path, environment: Mapping[str, str], *, executes_python: bool = True
+    ) -> None:
         """Begin a page.
 
         Args:
             page: The page.
             folder: Where its files are written and its commands run.
             environment: More variables for its commands.
+            executes_python: Whether blocks of Python are executed where they stand; else they are files, which
+                commands of the page run.
         """
         self._page = page
         self._folder = folder
+        self._executes_python = executes_python
         self._namespace: dict[str, Any] = {"__name__": "__main__"}
         self._runner = asyncio.Runner()
         self._server: subprocess.Popen[str] | None = None
         self._address = ADDRESS
-        (folder / ".curlrc").write_text("silent\nshow-error\nmax-time = 20\nnoproxy = *\n")
+        home = folder.parent / f"{folder.name}-home"
+        home.mkdir()
+        (home / ".curlrc").write_text("silent\nshow-error\nmax-time = 20\nnoproxy = *\n")
+        self._log_file = home / "log"
         self._environment = {
             **os.environ,
+            "COLUMNS": "80",
+            "NO_COLOR": "1",
             **environment,
-            "CURL_HOME": str(folder),
+            "CURL_HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
+        self._shell: Shell | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -87,20 +121,43 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self._runner.close()
         self._stop()
+        if self._shell is not None:
+            self._shell.close()
+
+    def turn_to(self, page: Path) -> None:
+        """Go on with another page, in the same folder; a server of the page before is ended."""
+        self._stop()
+        self._page = page
 
     def run(self, block: Block) -> str:
         """Do what a block says; return what it prints, at the address that pages have."""
         if block.file is not None:
-            (self._folder / block.file).write_text(block.text, encoding="utf-8")
+            self._write(block.file, block.text)
         if block.language == "python":
-            printed = self._python(block)
+            printed = self._python(block) if self._executes_python else ""
         elif block.language == "yaml":
-            printed = self._command(f"modelport config check {block.file}")
+            printed = self._command(f"modelport config check {block.file}") if self._executes_python else ""
+        elif block.language == "console":
+            printed = self._typed(block)
         else:
             assert block.language == "sh", f"nothing runs a block of {block.language!r}"
             lines = re.sub(r"\\\n *", "", block.text).splitlines()
             printed = "".join(self._command(line) for line in lines)
         return printed.replace(self._address, ADDRESS)
+
+    def _write(self, name: str, text: str) -> None:
+        file = (self._folder if self._shell is None else self._shell.folder) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace(ADDRESS, self._address), encoding="utf-8")
+
+    def _typed(self, block: Block) -> str:
+        """Type a command into the page's one shell; it may fail when the page goes on by asking for its status."""
+        if self._shell is None:
+            self._shell = Shell(self._folder, self._environment)
+        command = block.text.replace(ADDRESS, self._address).rstrip("\n")
+        if command.startswith("modelport serve"):
+            return self._serve(command, self._shell.folder)
+        return self._shell.run(command)
 
     def _python(self, block: Block) -> str:
         # Padded, so that a traceback shows the page's own line.
@@ -115,7 +172,7 @@ class Reader:
 
     def _command(self, line: str) -> str:
         if line.startswith("modelport serve"):
-            return self._serve(line)
+            return self._serve(line, self._folder)
         done = subprocess.run(
             ["sh", "-c", line.replace(ADDRESS, self._address)],
             check=False,
@@ -128,13 +185,13 @@ class Reader:
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def _serve(self, line: str) -> str:
+    def _serve(self, line: str, folder: Path) -> str:
         """Start a gateway in the place of the one before; return its greeting."""
         self._stop()
-        with (self._folder / "log").open("w") as log:
+        with self._log_file.open("w") as log:
             server = self._server = subprocess.Popen(
                 ["sh", "-c", f"exec {line} --port 0"],
-                cwd=self._folder,
+                cwd=folder,
                 env=self._environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -150,6 +207,7 @@ class Reader:
 
     def _stop(self) -> None:
         server, self._server = self._server, None
+        self._address = ADDRESS
         if server is None:
             return
         with server:
@@ -158,10 +216,14 @@ class Reader:
         assert "Traceback" not in self._log(), self._log()
 
     def _log(self) -> str:
-        return (self._folder / "log").read_text()
+        return self._log_file.read_text()
 
 
 def is_as_shown(shown: str, printed: str) -> bool:
-    """Tell whether what was printed is what a page shows, where `…` stands for anything."""
-    pattern = re.escape(shown.strip()).replace(re.escape(ANYTHING), ".*")
-    return re.fullmatch(pattern, printed.strip(), re.S) is not None
+    """Tell whether what was printed is what a page shows, where `…` stands for anything; spaces at ends do not count."""
+    pattern = re.escape(_stripped(shown)).replace(re.escape(ANYTHING), ".*")
+    return re.fullmatch(pattern, _stripped(printed), re.S) is not None
+
+
+def _stripped(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip()

@@ -9,8 +9,10 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -20,6 +22,8 @@ from tests.shell import Shell
 
 ADDRESS = "127.0.0.1:4000"
 """Where pages say that the gateway is; it is served on a free port."""
+OTHER_PORT = "8642"
+"""Where pages say that a server of the reader's own is; it is a free port too."""
 ANYTHING = "…"
 """Stands in what a page says is printed for what differs from run to run."""
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -101,6 +105,7 @@ class Reader:
         self._runner = asyncio.Runner()
         self._server: subprocess.Popen[str] | None = None
         self._address = ADDRESS
+        self._other_port = _free_port()
         home = folder.parent / f"{folder.name}-home"
         home.mkdir()
         (home / ".curlrc").write_text("silent\nshow-error\nmax-time = 20\nnoproxy = *\n")
@@ -143,26 +148,43 @@ class Reader:
             assert block.language == "sh", f"nothing runs a block of {block.language!r}"
             lines = re.sub(r"\\\n *", "", block.text).splitlines()
             printed = "".join(self._command(line) for line in lines)
-        return printed.replace(self._address, ADDRESS)
+        return printed.replace(self._address, ADDRESS).replace(self._other_port, OTHER_PORT)
+
+    def _here(self, text: str) -> str:
+        """Return what a page says, with the ports that are free here."""
+        return text.replace(ADDRESS, self._address).replace(OTHER_PORT, self._other_port)
 
     def _write(self, name: str, text: str) -> None:
         file = (self._folder if self._shell is None else self._shell.folder) / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.replace(ADDRESS, self._address), encoding="utf-8")
+        file.write_text(self._here(text), encoding="utf-8")
 
     def _typed(self, block: Block) -> str:
         """Type a command into the page's one shell; it may fail when the page goes on by asking for its status."""
         if self._shell is None:
             self._shell = Shell(self._folder, self._environment)
-        command = block.text.replace(ADDRESS, self._address).rstrip("\n")
+        command = self._here(block.text).rstrip("\n")
         if command.startswith("modelport serve"):
-            return self._serve(command, self._shell.folder)
-        return self._shell.run(command)
+            return self._serve(command, self._shell.folder, self._shell.environment)
+        printed = self._shell.run(command)
+        if command.endswith("&"):
+            self._wait_for_other_server()
+        return printed
+
+    def _wait_for_other_server(self) -> None:
+        """Wait as a reader does, who sees when a server in the background is ready."""
+        for _ in range(END_SECONDS * 10):
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", int(self._other_port))) == 0:
+                    return
+            threading.Event().wait(0.1)
+        raise AssertionError(f"nothing listens on the page's port {OTHER_PORT}")
 
     def _python(self, block: Block) -> str:
         # Padded, so that a traceback shows the page's own line.
-        text = "\n" * (block.line - 1) + block.text.replace(ADDRESS, self._address)
-        code = compile(text, self._page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        text = "\n" * (block.line - 1) + self._here(block.text)
+        # A page has its own `from __future__` imports, not this file's.
+        code = compile(text, self._page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             # Evaluated, it is a coroutine when it awaits something.
             result = eval(code, self._namespace)
@@ -172,9 +194,9 @@ class Reader:
 
     def _command(self, line: str) -> str:
         if line.startswith("modelport serve"):
-            return self._serve(line, self._folder)
+            return self._serve(line, self._folder, self._environment)
         done = subprocess.run(
-            ["sh", "-c", line.replace(ADDRESS, self._address)],
+            ["sh", "-c", self._here(line)],
             check=False,
             cwd=self._folder,
             env=self._environment,
@@ -185,14 +207,14 @@ class Reader:
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def _serve(self, line: str, folder: Path) -> str:
+    def _serve(self, line: str, folder: Path, environment: Mapping[str, str]) -> str:
         """Start a gateway in the place of the one before; return its greeting."""
         self._stop()
         with self._log_file.open("w") as log:
             server = self._server = subprocess.Popen(
                 ["sh", "-c", f"exec {line} --port 0"],
                 cwd=folder,
-                env=self._environment,
+                env=environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -217,6 +239,12 @@ class Reader:
 
     def _log(self) -> str:
         return self._log_file.read_text()
+
+
+def _free_port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
 
 
 def is_as_shown(shown: str, printed: str) -> bool:

@@ -35,6 +35,12 @@ class Shell:
         """Where it is now."""
         return Path(self._typed("pwd")[0].strip())
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that its commands have."""
+        pairs = (one.partition("=") for one in self._typed("env -0")[0].split("\0"))
+        return {name: value for name, _, value in pairs if name}
+
     def run(self, command: str) -> str:
         """Run a command and return what it prints.
 

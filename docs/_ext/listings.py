@@ -92,15 +92,17 @@ class Checks(Listing):
         """Yield the checks' ids and sentences; a check that exists for each way to call is one entry."""
         from modelport.testing import all_checks
 
-        wanted = areas.split(",") if areas else list(dict.fromkeys(one.area for one in all_checks()))
-        for area in wanted:
-            checks = [one for one in all_checks() if one.area == area]
-            if not checks:
+        by_area: dict[str, list[Any]] = {}
+        for one in all_checks():
+            by_area.setdefault(one.area, []).append(one)
+        for area in areas.split(",") if areas else by_area:
+            if area not in by_area:
                 raise self.error(f"there is no check of {area!r}")
-            if not areas:
-                yield from (f"## {area}", "")
-            for one in checks:
+            title = f"{len(by_area[area])} checks of {area}"
+            yield from (("<details>", f"<summary>{title}</summary>", "") if areas else (f"## {area}", ""))
+            for one in by_area[area]:
                 yield from (f"`{one.id}`", f": {_plain(one.sentence)}", "")
+            yield from (("</details>", "") if areas else ())
 
 
 class Commands(Listing):

@@ -24,8 +24,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
-# Pages that may be there find their place by a pattern.
-suppress_warnings = ["toc.empty_glob"]
 source_suffix = {".md": "markdown"}
 
 # --- pages ----------------------------------------------------------------------------------

@@ -139,7 +139,9 @@ class Reader:
         if block.file is not None:
             self._write(block.file, block.text)
         if block.language == "python":
-            printed = self._python(block) if self._executes_python else ""
+            # Tests are pytest's to run.
+            is_run = self._executes_python and not (block.file or "").startswith("test_")
+            printed = self._python(block) if is_run else ""
         elif block.language == "yaml":
             printed = self._command(f"modelport config check {block.file}") if self._executes_python else ""
         elif block.language == "console":

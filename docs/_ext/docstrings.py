@@ -15,11 +15,15 @@ import modelport
 
 CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?!`)")
 PUBLIC = "modelport"
+COLON = "\ue000"
+"""Stands for a colon that is none to napoleon."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Join what Sphinx tells of docstrings, members and links."""
     app.connect("autodoc-process-docstring", _as_restructured_text, priority=400)
+    app.connect("autodoc-process-docstring", _with_colons, priority=600)
+    app.connect("autodoc-process-signature", _signature_of_authored_models)
     app.connect("autodoc-skip-member", _is_skipped)
     app.connect("missing-reference", _found_elsewhere)
     app.connect("doctree-read", _without_links_of_builtins)
@@ -30,9 +34,18 @@ def _as_restructured_text(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
     """Make `code` of Markdown a link or a literal, and indented blocks literal."""
-    del app, what, name, obj, options
+    del app, name, obj, options
     text = CODE.sub(lambda found: _code(" ".join(found[1].split())), "\n".join(lines))
     lines[:] = _with_literal_blocks(text.splitlines())
+    if lines and what in ("attribute", "property", "data"):
+        # Google's style has a type before a colon in an attribute's first line; ours has a sentence.
+        lines[0] = lines[0].replace(": ", f"{COLON} ")
+
+
+def _with_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Give sentences their colons back, after napoleon has read them."""
+    del app, what, name, obj, options
+    lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
 def _code(text: str) -> str:
@@ -62,6 +75,16 @@ def _public_names() -> dict[str, str]:
             own = [one for one in vars(value) if not one.startswith("_") and callable(getattr(value, one))]
             found.update((f"{name}.{one}", f"{PUBLIC}.{name}.{one}") for one in own)
     return found
+
+
+def _signature_of_authored_models(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
+) -> tuple[str, None] | None:
+    """Say that a model is made with its fields, which are listed below it."""
+    del app, name, options, returned
+    if what == "class" and signature and "**data" in signature:
+        return "(**fields)", None
+    return None
 
 
 def _is_skipped(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:

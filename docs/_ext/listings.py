@@ -16,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import modelport
 
+PUBLIC = "modelport"
 MODULES = ("modelport", "modelport.testing", "modelport.providers", "modelport.integrations.litellm")
 """All their public names have an entry in the reference."""
 
@@ -33,10 +34,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def public_names(module_name: str) -> list[str]:
     """Return the names that a module offers, in its own order."""
     module = importlib.import_module(module_name)
-    names = getattr(module, "__all__", None) or [
-        name for name, value in vars(module).items() if not (name.startswith("_") or inspect.ismodule(value))
-    ]
-    return [name for name in names if not name.startswith("_") and name != "annotations"]
+    names = getattr(module, "__all__", None) or [name for name in dir(module) if _is_ours(getattr(module, name))]
+    return [name for name in names if not name.startswith("_")]
+
+
+def _is_ours(value: object) -> bool:
+    return not inspect.ismodule(value) and (getattr(value, "__module__", None) or "").startswith(PUBLIC)
 
 
 def _check_public_names(app: Sphinx, env: Any) -> None:

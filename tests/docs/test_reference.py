@@ -18,12 +18,12 @@ MODULES = ["modelport", "modelport.testing", "modelport.providers", "modelport.i
 
 
 def public_names(module: ModuleType) -> list[str]:
-    names = getattr(module, "__all__", None) or [name for name, value in vars(module).items() if is_offered(name, value)]
+    names = getattr(module, "__all__", None) or [name for name in dir(module) if is_ours(getattr(module, name))]
     return [name for name in names if not name.startswith("_")]
 
 
-def is_offered(name: str, value: object) -> bool:
-    return not (name.startswith("_") or inspect.ismodule(value) or name == "annotations")
+def is_ours(value: object) -> bool:
+    return not inspect.ismodule(value) and (getattr(value, "__module__", None) or "").startswith("modelport")
 
 
 @pytest.mark.parametrize("module", MODULES)

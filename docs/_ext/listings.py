@@ -17,7 +17,13 @@ from sphinx.util.docutils import SphinxDirective
 import modelport
 
 PUBLIC = "modelport"
-MODULES = ("modelport", "modelport.testing", "modelport.providers", "modelport.integrations.litellm")
+MODULES = (
+    "modelport",
+    "modelport.testing",
+    "modelport.testing.pytest",
+    "modelport.providers",
+    "modelport.integrations.litellm",
+)
 """All their public names have an entry in the reference."""
 
 

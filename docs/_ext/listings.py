@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from docutils import nodes
@@ -16,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import modelport
 
-PUBLIC = "modelport"
+
 MODULES = (
     "modelport",
     "modelport.testing",
@@ -40,12 +41,16 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def public_names(module_name: str) -> list[str]:
     """Return the names that a module offers, in its own order."""
     module = importlib.import_module(module_name)
-    names = getattr(module, "__all__", None) or [name for name in dir(module) if _is_ours(getattr(module, name))]
+    names = getattr(module, "__all__", None) or [name for name in dir(module) if _is_offered(name, module)]
     return [name for name in names if not name.startswith("_")]
 
 
-def _is_ours(value: object) -> bool:
-    return not inspect.ismodule(value) and (getattr(value, "__module__", None) or "").startswith(PUBLIC)
+def _is_offered(name: str, module: ModuleType) -> bool:
+    """Tell whether a module without `__all__` offers a name: a package what its modules have, a module its own."""
+    value = getattr(module, name)
+    home = getattr(value, "__module__", None) or ""
+    inside = f"{module.__name__}." if hasattr(module, "__path__") else module.__name__
+    return not inspect.ismodule(value) and home.startswith(inside)
 
 
 def _check_public_names(app: Sphinx, env: Any) -> None:

@@ -24,12 +24,16 @@ MODULES = [
 
 
 def public_names(module: ModuleType) -> list[str]:
-    names = getattr(module, "__all__", None) or [name for name in dir(module) if is_ours(getattr(module, name))]
+    names = getattr(module, "__all__", None) or [name for name in dir(module) if is_offered(name, module)]
     return [name for name in names if not name.startswith("_")]
 
 
-def is_ours(value: object) -> bool:
-    return not inspect.ismodule(value) and (getattr(value, "__module__", None) or "").startswith("modelport")
+def is_offered(name: str, module: ModuleType) -> bool:
+    """Tell whether a module without `__all__` offers a name: a package what its modules have, a module its own."""
+    value = getattr(module, name)
+    home = getattr(value, "__module__", None) or ""
+    inside = f"{module.__name__}." if hasattr(module, "__path__") else module.__name__
+    return not inspect.ismodule(value) and home.startswith(inside)
 
 
 @pytest.mark.parametrize("module", MODULES)

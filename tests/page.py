@@ -109,6 +109,8 @@ class Reader:
         home = folder.parent / f"{folder.name}-home"
         home.mkdir()
         (home / ".curlrc").write_text("silent\nshow-error\nmax-time = 20\nnoproxy = *\n")
+        # What stands above a reader's folder configures no pytest; here it may.
+        (folder.parent / "pytest.ini").write_text("[pytest]\n")
         self._log_file = home / "log"
         self._environment = {
             **os.environ,

@@ -26,7 +26,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-signature", _signature_of_authored_models)
     app.connect("autodoc-skip-member", _is_skipped)
     app.connect("missing-reference", _found_elsewhere)
-    app.connect("doctree-read", _without_links_of_builtins)
+    app.connect("doctree-read", _with_exact_links)
     return {"parallel_read_safe": True}
 
 
@@ -96,11 +96,15 @@ def _is_skipped(app: Sphinx, what: str, name: str, obj: object, skip: bool, opti
     return True if module.startswith("pydantic") else None
 
 
-def _without_links_of_builtins(app: Sphinx, doctree: nodes.document) -> None:
-    """Keep `type` of a signature from being a field of that name."""
+def _with_exact_links(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a public name in a signature be that one, and `type` no field of that name."""
     del app
     for node in list(doctree.findall(addnodes.pending_xref)):
-        if node.get("refdomain") == "py" and node.get("reftarget") == "type":
+        if node.get("refdomain") != "py":
+            continue
+        if node["reftarget"] in modelport.__all__:
+            node["reftarget"] = f"{PUBLIC}.{node['reftarget']}"
+        elif node["reftarget"] == "type":
             node.replace_self(nodes.Text(node.astext() if len(node.children) == 1 else "type"))
 
 

@@ -27,8 +27,6 @@ def test_a_newcomer_gets_what_the_tutorial_shows(tmp_path: Path, monkeypatch: py
         monkeypatch.delenv(variable, raising=False)
     folder = tmp_path / "empty"
     folder.mkdir()
-    # What stands above a reader's folder configures nothing; here it may.
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     installed = {
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), sysconfig.get_path("purelib")]),
         "PIP_NO_INDEX": "1",

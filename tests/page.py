@@ -69,7 +69,7 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def _commands(text: str, line: int) -> list[Block]:
-    """Return the commands of a console: each begins at a prompt, goes on after a backslash, and shows what it prints."""
+    """Return the commands of a console, each with what it prints; a backslash lets one go on."""
     commands: list[Block] = []
     for number, shown in enumerate(text.splitlines(keepends=True), line):
         last = commands[-1] if commands else None
@@ -252,7 +252,7 @@ def _free_port() -> str:
 
 
 def is_as_shown(shown: str, printed: str) -> bool:
-    """Tell whether what was printed is what a page shows, where `…` stands for anything; spaces at ends do not count."""
+    """Tell whether what was printed is what a page shows, where `…` stands for anything; spaces at ends count not."""
     pattern = re.escape(_stripped(shown)).replace(re.escape(ANYTHING), ".*")
     return re.fullmatch(pattern, _stripped(printed), re.S) is not None
 

@@ -1,17 +1,19 @@
-"""Reads our docstrings, which are Markdown in Google's sections, as Sphinx wants them; links the names that they say."""
+"""Reads our docstrings, Markdown in Google's sections, as Sphinx wants them; links the names that they say."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.application import Sphinx
 
 import modelport
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?!`)")
 PUBLIC = "modelport"
@@ -30,9 +32,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"parallel_read_safe": True}
 
 
-def _as_restructured_text(
-    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
-) -> None:
+def _as_restructured_text(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Make `code` of Markdown a link or a literal, and indented blocks literal."""
     del app, name, obj, options
     text = CODE.sub(lambda found: _code(" ".join(found[1].split())), "\n".join(lines))

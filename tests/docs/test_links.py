@@ -53,6 +53,4 @@ def test_every_page_is_in_the_contents() -> None:
 
 def listed_by(entry: str, page: Path) -> set[Path]:
     folder = DOCS if entry.startswith("/") else page.parent
-    return {found.resolve() for found in folder.glob(f"{entry.lstrip('/')}.md")} or {
-        (folder / f"{entry}.md").resolve()
-    }
+    return {found.resolve() for found in folder.glob(f"{entry.lstrip('/')}.md")} or {(folder / f"{entry}.md").resolve()}

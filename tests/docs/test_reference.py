@@ -13,7 +13,9 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
 ENTRIES = set(re.findall(r"^\.\. auto(?:class|function|exception|data):: (\S+)$", TEXT, re.M))
-LISTED = set(re.findall(r"^```\{names\} (\S+)$", TEXT, re.M)) | set(re.findall(r"^\.\. automodule:: (\S+)$", TEXT, re.M))
+LISTED = set(re.findall(r"^```\{names\} (\S+)$", TEXT, re.M)) | set(
+    re.findall(r"^\.\. automodule:: (\S+)$", TEXT, re.M)
+)
 MODULES = [
     "modelport",
     "modelport.testing",

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ MODULES = (
 def setup(app: Sphinx) -> dict[str, Any]:
     """Offer the directives, and hold the reference to the public names."""
     app.add_directive("names", Names)
+    app.add_directive("classes", Classes)
     app.add_directive("checks", Checks)
     app.add_directive("commands", Commands)
     app.add_directive("config-keys", ConfigKeys)
@@ -98,6 +100,21 @@ def _sentence(value: Any, public: str | None) -> str:
     if public is not None:
         return f"Is {{py:obj}}`modelport.{public}`."
     return (inspect.getdoc(value) or "").partition("\n\n")[0] if callable(value) else ""
+
+
+class Classes(Listing):
+    """Documents a module's public classes whose names have one of the given patterns."""
+
+    optional_arguments = 9
+
+    def lines(self, module_name: str = "", *patterns: str) -> Iterator[str]:
+        """Yield an autodoc directive for each class, with the members that it has itself."""
+        for name in public_names(module_name):
+            if any(fnmatchcase(name, pattern) for pattern in patterns):
+                own = [one for one in vars(getattr(importlib.import_module(module_name), name)) if one[0] != "_"]
+                yield from ("```{eval-rst}", f".. autoclass:: {module_name}.{name}")
+                yield from ((f"   :members: {', '.join(own)}",) if own else ())
+                yield from ("```", "")
 
 
 class Checks(Listing):

@@ -111,7 +111,8 @@ class Classes(Listing):
         """Yield an autodoc directive for each class, with the members that it has itself."""
         for name in public_names(module_name):
             if any(fnmatchcase(name, pattern) for pattern in patterns):
-                own = [one for one in vars(getattr(importlib.import_module(module_name), name)) if one[0] != "_"]
+                one = getattr(importlib.import_module(module_name), name)
+                own = [member for member in {**one.__annotations__, **vars(one)} if member[0] != "_"]
                 yield from ("```{eval-rst}", f".. autoclass:: {module_name}.{name}")
                 yield from ((f"   :members: {', '.join(own)}",) if own else ())
                 yield from ("```", "")

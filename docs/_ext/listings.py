@@ -133,9 +133,21 @@ class Checks(Listing):
                 raise self.error(f"there is no check of {area!r}")
             title = f"{len(by_area[area])} checks of {area}"
             yield from (("<details>", f"<summary>{title}</summary>", "") if areas else (f"## {area}", ""))
-            for one in by_area[area]:
-                yield from (f"`{one.id}`", f": {_plain(one.sentence)}", "")
+            yield from _entries(by_area[area])
             yield from (("</details>", "") if areas else ())
+
+
+def _entries(checks: list[Any]) -> Iterator[str]:
+    """Yield an entry for each property; those that are checked in several ways are one."""
+    ways: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], Any] = {}
+    for one in checks:
+        area, way, variant = one.id.split(":")
+        ways.setdefault((area, variant), []).append(way)
+        first.setdefault((area, variant), one)
+    for key, one in first.items():
+        others = ", ".join(f"`{way}`" for way in ways[key][1:])
+        yield from (f"`{one.id}`", f": {_plain(one.sentence)}{others and f' The same for {others}.'}", "")
 
 
 class Commands(Listing):
@@ -174,10 +186,11 @@ def _metavar(parameter: Any) -> str:
     return parameter.metavar or parameter.name.upper()
 
 
-def _paragraphs(text: str) -> list[str]:
-    """Return a help text; lines that show a command are code."""
-    lines = inspect.cleandoc(text).replace("\b\n", "").splitlines()
-    return [re.sub(r"\bmodelport [\w-]+ .*$", lambda found: f"`{found[0]}`", line) for line in lines]
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield a help text; paragraphs that show commands are code."""
+    for paragraph in inspect.cleandoc(text).replace("\b", "").split("\n\n"):
+        shows_commands = re.search(r":  +\S", paragraph)
+        yield from (("```text", paragraph.strip("\n"), "```", "") if shows_commands else (_plain(paragraph), ""))
 
 
 def _plain(text: str) -> str:

@@ -141,9 +141,7 @@ class Reader:
         if block.file is not None:
             self._write(block.file, block.text)
         if block.language == "python":
-            # Tests are pytest's to run.
-            is_run = self._executes_python and not (block.file or "").startswith("test_")
-            printed = self._python(block) if is_run else ""
+            printed = self._python(block) if self._executes(block) else ""
         elif block.language == "yaml":
             printed = self._command(f"modelport config check {block.file}") if self._executes_python else ""
         elif block.language == "console":
@@ -154,20 +152,32 @@ class Reader:
             printed = "".join(self._command(line) for line in lines)
         return printed.replace(self._address, ADDRESS).replace(self._other_port, OTHER_PORT)
 
-    def _here(self, text: str) -> str:
+    def _with_ports(self, text: str) -> str:
         """Return what a page says, with the ports that are free here."""
         return text.replace(ADDRESS, self._address).replace(OTHER_PORT, self._other_port)
 
+    def _executes(self, block: Block) -> bool:
+        """Tell whether a block of Python is run where it stands: not when a command of the page runs the file."""
+        if block.file is None or not self._executes_python:
+            return self._executes_python
+        commands = rf"^\$ (?:python|pytest .*|uvicorn) {re.escape(block.file.removesuffix('.py'))}"
+        return re.search(commands, self._page.read_text(encoding="utf-8"), re.M) is None
+
+    @property
+    def _here(self) -> Path:
+        """Where the reader's terminal is."""
+        return self._folder if self._shell is None else self._shell.folder
+
     def _write(self, name: str, text: str) -> None:
-        file = (self._folder if self._shell is None else self._shell.folder) / name
+        file = self._here / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self._here(text), encoding="utf-8")
+        file.write_text(self._with_ports(text), encoding="utf-8")
 
     def _typed(self, block: Block) -> str:
         """Type a command into the page's one shell; it may fail when the page goes on by asking for its status."""
         if self._shell is None:
             self._shell = Shell(self._folder, self._environment)
-        command = self._here(block.text).rstrip("\n")
+        command = self._with_ports(block.text).rstrip("\n")
         if command.startswith("modelport serve"):
             return self._serve(command, self._shell.folder, self._shell.environment)
         printed = self._shell.run(command)
@@ -186,7 +196,7 @@ class Reader:
 
     def _python(self, block: Block) -> str:
         # Padded, so that a traceback shows the page's own line.
-        text = "\n" * (block.line - 1) + self._here(block.text)
+        text = "\n" * (block.line - 1) + self._with_ports(block.text)
         # A page has its own `from __future__` imports, not this file's.
         code = compile(text, self._page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -198,11 +208,11 @@ class Reader:
 
     def _command(self, line: str) -> str:
         if line.startswith("modelport serve"):
-            return self._serve(line, self._folder, self._environment)
+            return self._serve(line, self._here, self._environment)
         done = subprocess.run(
-            ["sh", "-c", self._here(line)],
+            ["sh", "-c", self._with_ports(line)],
             check=False,
-            cwd=self._folder,
+            cwd=self._here,
             env=self._environment,
             capture_output=True,
             text=True,

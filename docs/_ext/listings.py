@@ -25,6 +25,7 @@ MODULES = (
     "modelport.testing",
     "modelport.testing.pytest",
     "modelport.providers",
+    "modelport.testing.wire",
     "modelport.integrations.litellm",
 )
 """All their public names have an entry in the reference."""
@@ -119,22 +120,25 @@ class Classes(Listing):
 
 
 class Checks(Listing):
-    """Lists the checks of a guarantee, or all by guarantee."""
+    """Lists the checks of the given guarantees, to unfold; or all by guarantee; or, for `wire`, all of servers."""
 
     def lines(self, areas: str = "") -> Iterator[str]:
         """Yield the checks' ids and sentences; a check that exists for each way to call is one entry."""
         from modelport.testing import all_checks
 
+        from modelport.testing.wire import all_wire_checks
+
+        is_list = areas in ("", "wire")
         by_area: dict[str, list[Any]] = {}
-        for one in all_checks():
+        for one in all_wire_checks() if areas == "wire" else all_checks():
             by_area.setdefault(one.area, []).append(one)
-        for area in areas.split(",") if areas else by_area:
+        for area in by_area if is_list else areas.split(","):
             if area not in by_area:
                 raise self.error(f"there is no check of {area!r}")
             title = f"{len(by_area[area])} checks of {area}"
-            yield from (("<details>", f"<summary>{title}</summary>", "") if areas else (f"## {area}", ""))
+            yield from ((f"## {area}", "") if is_list else ("<details>", f"<summary>{title}</summary>", ""))
             yield from _entries(by_area[area])
-            yield from (("</details>", "") if areas else ())
+            yield from (() if is_list else ("</details>", ""))
 
 
 def _entries(checks: list[Any]) -> Iterator[str]:

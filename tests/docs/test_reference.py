@@ -27,6 +27,7 @@ MODULES = [
     "modelport.testing",
     "modelport.testing.pytest",
     "modelport.providers",
+    "modelport.testing.wire",
     "modelport.integrations.litellm",
 ]
 

@@ -125,7 +125,6 @@ class Checks(Listing):
     def lines(self, areas: str = "") -> Iterator[str]:
         """Yield the checks' ids and sentences; a check that exists for each way to call is one entry."""
         from modelport.testing import all_checks
-
         from modelport.testing.wire import all_wire_checks
 
         is_list = areas in ("", "wire")

@@ -21,6 +21,7 @@ extensions = [
     "sphinx_copybutton",
     "docstrings",
     "listings",
+    "own_files",
 ]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True

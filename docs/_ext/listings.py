@@ -100,7 +100,9 @@ class Names(Listing):
 def _sentence(value: Any, public: str | None) -> str:
     if public is not None:
         return f"Is {{py:obj}}`modelport.{public}`."
-    return (inspect.getdoc(value) or "").partition("\n\n")[0] if callable(value) else ""
+    if not callable(value):
+        return f"Is a `{type(value).__name__}`."
+    return (inspect.getdoc(value) or "").partition("\n\n")[0]
 
 
 class Classes(Listing):

@@ -25,8 +25,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
-# An option is `--help`, with two dashes.
-smartquotes = False
 source_suffix = {".md": "markdown"}
 
 # --- pages ----------------------------------------------------------------------------------

@@ -200,6 +200,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     text = re.sub(r"\[/?[a-z ]+\]", "", " ".join(text.split()))
+    text = re.sub(r"(?<![`\w-])--[a-z][\w-]*", lambda option: f"`{option[0]}`", text)
     # Stars and angles outside code are what they are.
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else re.sub(r"([*<_\[\]|])", r"\\\1", part) for part in parts)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from pydantic import BaseModel
 from sphinx import addnodes
 
 import modelport
@@ -81,8 +82,8 @@ def _signature_of_authored_models(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str, None] | None:
     """Say that a model is made with its fields, which are listed below it."""
-    del app, name, options, returned
-    if what == "class" and signature and "**data" in signature:
+    del app, what, name, options, signature, returned
+    if isinstance(obj, type) and issubclass(obj, BaseModel):
         return "(**fields)", None
     return None
 

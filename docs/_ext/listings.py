@@ -26,6 +26,7 @@ MODULES = (
     "modelport.testing.pytest",
     "modelport.providers",
     "modelport.testing.wire",
+    "modelport.integrations.langchain",
     "modelport.integrations.litellm",
 )
 """All their public names have an entry in the reference."""

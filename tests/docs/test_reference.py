@@ -28,6 +28,7 @@ MODULES = [
     "modelport.testing.pytest",
     "modelport.providers",
     "modelport.testing.wire",
+    "modelport.integrations.langchain",
     "modelport.integrations.litellm",
 ]
 

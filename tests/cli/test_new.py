@@ -22,10 +22,12 @@ FILES = {"Makefile", "README.md", "config.yaml", ".gitignore", "pyproject.toml",
 def made(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a project, with this interpreter first on the PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # What a `make` that runs these tests tells its own children is none of theirs.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": path, **environment},
+        env={**inherited, "PATH": path, **environment},
         capture_output=True,
         text=True,
         check=False,

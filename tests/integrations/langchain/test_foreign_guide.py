@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ def test_it_passes_the_conformance_kit() -> None:
 def test_a_server_answers_with_it(serve: Any, tmp_path: Path) -> None:
     (tmp_path / "file.py").write_bytes(GUIDE.read_bytes())
     (tmp_path / "config.yaml").write_text(CONFIG)
-    with serve(tmp_path / "config.yaml", "--port", "0", cwd=tmp_path, program=("modelport",)) as url:
+    with serve(
+        tmp_path / "config.yaml", "--port", "0", cwd=tmp_path, program=(str(Path(sys.executable).parent / "modelport"),)
+    ) as url:
         with openai.OpenAI(base_url=url, api_key="none") as client:
             _hold_it_to_openais_rules(client)
         asyncio.run(_call_at_once(url))

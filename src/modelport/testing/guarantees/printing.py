@@ -28,8 +28,8 @@ async def named(subject: Subject) -> None:
 @check("printing:params:told-apart", source=SOURCE, applies=[called_directly])
 async def told_apart(subject: Subject) -> None:
     """A class with fields has something that identifies its models."""
-    if not own_fields(author_of(subject)):
-        raise NotApplicable("the class has no fields: all of its models are alike")
+    if not _shown_fields(subject):
+        raise NotApplicable("the class has no fields of its own to show: all of its models look alike")
     expect(subject.make().identity(), "`_identifying_params` is empty, though the class has fields")
 
 
@@ -45,9 +45,13 @@ async def steady(subject: Subject) -> None:
 @check("printing:repr:fields", source=SOURCE, applies=[called_directly])
 async def fields(subject: Subject) -> None:
     """The repr names every field that the author declared, unless the field says `repr=False`."""
-    shown = [name for name in own_fields(author_of(subject)) if subject.cls.model_fields[name].repr]
+    shown = _shown_fields(subject)
     if not shown:
         raise NotApplicable("the class has no fields of its own to show")
     text = repr(subject.make())
     missing = [name for name in shown if f"{name}=" not in text]
     expect(not missing, f"the repr does not show {', '.join(missing)}: {text!r:.200}")
+
+
+def _shown_fields(subject: Subject) -> list[str]:
+    return [name for name in own_fields(author_of(subject)) if subject.cls.model_fields[name].repr]

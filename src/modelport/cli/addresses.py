@@ -20,6 +20,7 @@ from modelport.registry.made import made_provider, takes
 from modelport.registry.provider import Kind, is_handler
 from modelport.registry.providers import Target, find_provider, resolve
 from modelport.values.errors import InputError, LoadError, ModelNotFoundError
+from modelport.values.foreign import adapter_for
 
 FORMS = (
     "write an import path (my_models:MyLLM, or path/to/my_models.py:MyLLM), provider/model (openai/gpt-4o-mini), a "
@@ -154,8 +155,10 @@ def is_import_path(text: str) -> bool:
 
 
 def is_class(value: Any) -> bool:
-    """Tell whether a value is the class of a model or a handler."""
-    return isinstance(value, type) and (issubclass(value, AuthoredModel) or is_handler(value))
+    """Tell whether a value is the class of a model or a handler, ours or another framework's."""
+    if not isinstance(value, type):
+        return False
+    return issubclass(value, AuthoredModel) or is_handler(value) or adapter_for(value) is not None
 
 
 def is_function(value: Any) -> bool:

@@ -14,7 +14,7 @@ from modelport.cli.addresses import is_class, is_function, is_import_path, load_
 from modelport.cli.params import params_of, text_fields_of
 from modelport.models.base import AuthoredModel
 from modelport.registry.made import made_provider
-from modelport.registry.provider import HandlerProvider, ModelProvider, is_handler
+from modelport.registry.provider import HandlerProvider, ModelProvider, foreign_model, is_handler
 from modelport.values.errors import InputError, LoadError
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class ModelTarget(msgspec.Struct, frozen=True):
 
     def _must_be_checkable(self, value: Any) -> None:
         if isinstance(value, AuthoredModel) or (is_handler(value) and not isinstance(value, type)):
+            return
+        if not isinstance(value, type) and foreign_model(value, {}) is not None:
             return
         raise LoadError(
             f"{self.path!r} is {_described(value)}, not a model; it must be an LLM, a ChatModel, an EmbeddingModel, an "

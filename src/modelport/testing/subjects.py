@@ -7,7 +7,7 @@ from typing import Any
 
 from modelport.models.base import AuthoredModel
 from modelport.models.handler_models import HandlerKind, HandlerModels
-from modelport.registry.provider import is_handler
+from modelport.registry.provider import foreign_model, is_handler
 from modelport.testing.checks import ANY, TEXT, Check
 from modelport.testing.faces import Through
 from modelport.testing.handler_subject import HandlerSubject
@@ -40,7 +40,7 @@ class Subjects:
         self.raw = raw
         """Whether the author's own code is looked at, without the guarantees."""
         self._subjects: dict[str, Subject | HandlerSubject] = {}
-        made = make()
+        make, made = _of_models(make)
         if isinstance(made, AuthoredModel):
             subject = Subject(make, prompts, through, raw=raw)
             self._subjects[subject.about] = subject
@@ -94,3 +94,10 @@ class Subjects:
             return one.why_not(subject)
         wanted = {"handler": "handlers", ANY: "models"}.get(one.about) or f"what {_DOES[one.about]}"
         return f"it is about {wanted}; {self._other}"
+
+
+def _of_models(make: Callable[[], Any]) -> tuple[Callable[[], Any], Any]:
+    """Return a factory and one of what it makes; objects of another framework (LangChain's) as models of ours."""
+    made = make()
+    foreign = foreign_model(made, {})
+    return (make, made) if foreign is None else (lambda: foreign_model(make(), {}), foreign)

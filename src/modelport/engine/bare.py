@@ -41,7 +41,7 @@ def run_bare(model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope
 
 def bare_hook(model: EngineModel, scope: Scope | None) -> Hook | None:
     """Return the hook that may answer a sync caller with nothing around it; None when that takes more."""
-    hook = type(model).__modelport_hooks__.bare_answer
+    hook = model.__modelport_hooks__.bare_answer
     return hook if hook is not None and _is_alone(model, scope) else None
 
 
@@ -56,7 +56,7 @@ async def arun_bare(
     model: EngineModel, argument: Any, kwargs: Mapping[str, Any], scope: Scope | None
 ) -> Generation | None:
     """Answer on the running loop, as `run_bare` does."""
-    hook = type(model).__modelport_hooks__.bare_async_answer
+    hook = model.__modelport_hooks__.bare_async_answer
     if hook is None or not _is_alone(model, scope):
         return None
     manager = _async_manager(hook, kwargs)

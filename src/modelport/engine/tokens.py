@@ -23,7 +23,7 @@ def estimate_tokens(text: str) -> int:
 
 def counter_of(model: EngineModel) -> Count | None:
     """Return the model's own `_count_tokens`, checked, or None when it has none."""
-    if "_count_tokens" not in type(model).__modelport_hooks__.defined:
+    if "_count_tokens" not in model.__modelport_hooks__.defined:
         return None
     count: Any = getattr(model, "_count_tokens")  # noqa: B009 - the author's, not declared
 

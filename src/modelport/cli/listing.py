@@ -122,6 +122,7 @@ def server_models(url: str, key: str | None) -> list[str]:
         with urlopen(request, timeout=LIST_SECONDS) as answer:  # noqa: S310 - as above
             body: Any = json.load(answer)
     except HTTPError as error:
+        error.close()  # it holds the connection
         hint = "; give the server's key with --key" if error.code in (401, 403) else ""
         if error.code == 404:
             hint = "; an OpenAI-compatible server's address ends with /v1"

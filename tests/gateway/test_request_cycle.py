@@ -149,3 +149,25 @@ async def test_requests_cancelled_before_they_began_do_not_hold_up_the_end() -> 
     task.cancel()
     await wait_for_requests({task}, 60)
     assert task.cancelled()
+
+
+@pytest.mark.parametrize("size", [4, 5000])
+async def test_parts_of_several_streams_are_sent_in_order_and_wait_for_no_more(run_server: Any, size: int) -> None:
+    hold = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for letter in (b"a", b"b"):
+            await send({"type": "http.response.body", "body": letter * size, "more_body": True})
+        await hold.wait()
+        await send({"type": "http.response.body", "body": b"end"})
+
+    running = await run_server(app)
+    streams = [await running.connect() for _ in range(3)]
+    for _, writer in streams:
+        writer.write(GET)
+    for reader, _ in streams:
+        assert b"a" * size + b"\r\n%x\r\n" % size + b"b" * size in await reader.readuntil(b"b" * size)
+    hold.set()
+    for reader, _ in streams:
+        assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"3\r\nend\r\n0\r\n\r\n")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 JOINED_BYTES = 64 * 1024
 """How long a body may be that is written together with its head; to copy a longer one costs more than a write."""
 
+SMALL_BYTES = 2048
+"""How long a part of a stream may be that waits for the end of the loop's turn: longer ones take longer to make."""
+
 EXTENSION = "modelport.request_cycle"
 """Where an app finds the `RequestCycle` in ASGI's `scope["extensions"]`: for what ASGI's messages make dearer."""
 
@@ -260,7 +263,12 @@ class RequestCycle:
             write(head)
         elif self._is_chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            write(b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if ends else b""))
+            data = b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if ends else b"")
+            if len(data) <= SMALL_BYTES and len(self._connection.tasks) > 1:
+                # The pieces of many streams that become ready in the same turn go out together at its end.
+                self._connection.writes.add(self._connection.transport.inner.write, data)
+            else:
+                write(data)
         elif len(body) <= JOINED_BYTES:
             write(head + body)
         else:

@@ -1,4 +1,4 @@
-"""The whole answers of one turn of the loop, written together at its end.
+"""The whole answers, and small parts of streams, of one turn of the loop, written together at its end.
 
 Each write wakes the client's process, which costs more than the write; of several in a row only the first one does.
 Nothing waits for more to come: the end of a turn is when the requests that were ready have been answered.

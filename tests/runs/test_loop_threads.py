@@ -12,7 +12,7 @@ import pytest
 from modelport import LLM, CustomLLM
 from modelport.engine.state import state_of
 from modelport.models.handler_bridge import loop_of_handler
-from modelport.runs.loops import LoopThread
+from modelport.runs.loops import LoopThread, call_soon
 
 PATIENCE_SECONDS = 20
 
@@ -108,3 +108,14 @@ def test_what_a_coroutine_leaves_behind_is_ended_with_its_loop(waits_for: str) -
     gc.collect()
     assert has_ended(thread)
     assert ended == [waits_for]
+
+
+def test_a_loop_that_is_closed_is_told_nothing() -> None:
+    heard: list[str] = []
+    loop = asyncio.new_event_loop()
+    assert call_soon(loop, heard.append, "open")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    assert not call_soon(loop, heard.append, "closed")
+    assert heard == ["open"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from modelport.engine.concurrency import ends_the_task
 from modelport.engine.driving_async import avalue_of
 from modelport.engine.driving_sync import value_of
 from modelport.engine.reading import results_of
-from modelport.runs.loops import background_loop
+from modelport.runs.loops import background_loop, call_soon
 
 _WAITED = "it waited for its batch"
 
@@ -67,8 +66,7 @@ class Item:
         if self.loop is None:
             wake.set()
             return
-        with contextlib.suppress(RuntimeError):  # the loop was closed: its call is gone
-            self.loop.call_soon_threadsafe(_complete, wake)
+        call_soon(self.loop, _complete, wake)  # a loop that is closed has no call left
 
     def wait(self) -> None:
         """Block the thread until the result is there; a deadline that passes first is the result."""
@@ -181,8 +179,7 @@ class Batch:
     def call_off(self) -> None:
         """Cancel the hook's task, when it has one of its own: nobody waits for it."""
         if self._task is not None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed, and the task with it
-                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            call_soon(self._task.get_loop(), self._task.cancel)
 
     def items_left_alone(self) -> list[Item]:
         """Return the items that still wait, of a batch that ended without results; they are queued again."""

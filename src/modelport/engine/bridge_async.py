@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from modelport.engine.bridge_sync import END, Pump, seconds_until, timed_out
 from modelport.engine.threads import start_job
-from modelport.runs.loops import LoopThread
+from modelport.runs.loops import LoopThread, call_soon
 
 T = TypeVar("T")
 
@@ -32,8 +32,7 @@ def hand_over(
         else:
             future.set_exception(error)
 
-    with contextlib.suppress(RuntimeError):  # the loop was closed: its caller is gone
-        loop.call_soon_threadsafe(complete)
+    call_soon(loop, complete)  # a loop that is closed has no caller left
 
 
 async def call_in_thread(

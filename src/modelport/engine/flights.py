@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from modelport.engine.bridge_sync import seconds_until, timed_out
+from modelport.runs.loops import call_soon
 
 PATIENCE_SECONDS = 1.0
 """How long a leading stream may pause at its consumer before those who wait for it run by themselves."""
@@ -97,11 +98,8 @@ class Flight:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(ready.set)
-            except RuntimeError:  # the waiter's loop is closed: nobody is left to lead
-                if waiter.outcome is Turn.LEAD:
-                    self.give_up()
+            if not call_soon(loop, ready.set) and waiter.outcome is Turn.LEAD:
+                self.give_up()  # nobody is left to lead
 
         waiter = self._enqueue(wake)
         try:

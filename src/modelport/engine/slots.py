@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from modelport.runs.loops import call_soon
 from modelport.values.errors import ModelTimeoutError
 
 
@@ -70,10 +71,8 @@ class Slots:
         ready = asyncio.Event()
 
         def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(ready.set)
-            except RuntimeError:  # the waiter's loop is closed: nobody is left to use the slot
-                self.release()
+            if not call_soon(loop, ready.set):
+                self.release()  # nobody is left to use the slot
 
         waiter = self._enqueue(wake)
         if waiter is None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from modelport.engine.bridge_async import call_in_thread
+from modelport.runs.loops import call_soon
 
 T = TypeVar("T")
 WORKERS_PER_LOOP = 32
@@ -38,8 +39,4 @@ async def call_in_worker(work: Callable[[], T]) -> T:
         seats = _seats[loop] = asyncio.Semaphore(WORKERS_PER_LOOP)
     await seats.acquire()
 
-    def done() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(seats.release)
-
-    return await call_in_thread(work, context, nothing, done)
+    return await call_in_thread(work, context, nothing, lambda: call_soon(loop, seats.release))

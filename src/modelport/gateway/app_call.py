@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from modelport.runs.loops import call_soon
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
@@ -219,9 +221,9 @@ class AppCall:
 
     def _on_loop(self, job: Callable[[], object]) -> None:
         loop = self.loop
-        if loop is None or loop.is_closed():
+        if loop is None:
             return
         if _get_running_loop() is loop:
             job()
         else:
-            loop.call_soon_threadsafe(job)
+            call_soon(loop, job)

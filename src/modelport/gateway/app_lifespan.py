@@ -7,6 +7,7 @@ import concurrent.futures
 import logging
 from typing import TYPE_CHECKING, Any
 
+from modelport.runs.loops import call_soon
 from modelport.values.errors import LoadError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class AppLifespan:
         """Let the app end; from any thread, does not wait."""
         loop = self.loop
         if loop is not None and not self.is_over:
-            loop.call_soon_threadsafe(self._stopping.set)
+            call_soon(loop, self._stopping.set)
 
     async def _receive(self) -> dict[str, Any]:
         if not self._is_started:

@@ -23,6 +23,7 @@ import msgspec
 
 from modelport._version import __version__
 from modelport.engine.workers import call_in_worker
+from modelport.runs.loops import call_soon
 from modelport.values.errors import MissingExtraError
 
 try:
@@ -134,8 +135,7 @@ async def _closing(session: aiohttp.ClientSession, pools: dict[_Key, Pool], key:
 
 def _close_all(pools: dict[_Key, Pool]) -> None:
     for (loop, _), pool in list(pools.items()):
-        with contextlib.suppress(RuntimeError):  # the loop is closed: it has closed the pool
-            loop.call_soon_threadsafe(_start_close, pool)
+        call_soon(loop, _start_close, pool)  # a loop that is closed has closed its pools
 
 
 _ending: set[asyncio.Task[None]] = set()

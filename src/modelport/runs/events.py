@@ -7,7 +7,6 @@ from any thread; at most `BUFFERED_EVENTS` wait before whoever produces them has
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Awaitable
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from typing_extensions import override
 
 from modelport.runs.event_filter import EventFilter
+from modelport.runs.loops import call_soon
 from modelport.runs.run import UNKNOWN, Run
 from modelport.values.generations import LLMResult
 from modelport.values.messages import ChatGeneration
@@ -178,8 +178,7 @@ class EventStream:
         if threading.get_ident() == self._thread:
             self._wake_here()
         else:
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
-                self._loop.call_soon_threadsafe(self._wake_here)
+            call_soon(self._loop, self._wake_here)
 
     def _wake_here(self) -> None:
         waiter, self._waiter = self._waiter, None

@@ -80,10 +80,22 @@ class LoopThread:
 
         def pass_on_cancel(cancelled: concurrent.futures.Future[T]) -> None:
             if cancelled.cancelled():
-                self.loop.call_soon_threadsafe(task.cancel)
+                call_soon(self.loop, task.cancel)
 
         task.add_done_callback(pass_on_result)
         future.add_done_callback(pass_on_cancel)
+
+
+def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: Any) -> bool:
+    """Let a loop call something soon, from any thread; return whether it will: not when it is closed.
+
+    To look first whether it is closed is not enough: it may be closed by another thread in between.
+    """
+    try:
+        loop.call_soon_threadsafe(callback, *arguments)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _serve(loop: asyncio.AbstractEventLoop, _tasks: set[asyncio.Task[Any]], depth: int) -> None:
@@ -105,9 +117,8 @@ def _serve(loop: asyncio.AbstractEventLoop, _tasks: set[asyncio.Task[Any]], dept
 
 def _stop(loop: asyncio.AbstractEventLoop, process_id: int) -> None:
     """Let the thread of a loop end; in a forked child it does not exist."""
-    if os.getpid() == process_id and not loop.is_closed():
-        with contextlib.suppress(RuntimeError):  # it is closed by now
-            loop.call_soon_threadsafe(loop.stop)
+    if os.getpid() == process_id:
+        call_soon(loop, loop.stop)
 
 
 async def _contained(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:

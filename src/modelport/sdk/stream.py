@@ -12,7 +12,7 @@ from modelport.engine.bridge_sync import iterate_on_loop
 from modelport.engine.closing import aclose_quietly
 from modelport.engine.indexed_choices import astream_all_choices
 from modelport.engine.streams import astream, stream
-from modelport.runs.loops import background_loop
+from modelport.runs.loops import background_loop, call_soon
 from modelport.sdk.request import ChatRequest, include_usage_in
 from modelport.wire.chunk_objects import ChatChunkObjects
 from modelport.wire.completion import new_completion_id, now_seconds
@@ -71,7 +71,7 @@ class ChunkStream(Generic[Chunk]):
         if self._pieces is not None:
             self._pieces.close()
         elif self._apieces is not None and self._loop is not None and self._loop.is_running():
-            self._loop.call_soon_threadsafe(_close_soon, self._apieces)
+            call_soon(self._loop, _close_soon, self._apieces)
 
     async def aclose(self) -> None:
         """Stop the model, on the running loop; the stream gives no more chunks."""

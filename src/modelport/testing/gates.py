@@ -13,6 +13,8 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Self, TypeVar
 
+from modelport.runs.loops import call_soon
+
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 10.0
@@ -71,8 +73,7 @@ class Gate:
             self._opened.set()
             waiters, self._waiters = self._waiters, []
         for loop, event in waiters:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there
-                loop.call_soon_threadsafe(event.set)
+            call_soon(loop, event.set)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait in a thread; return whether the gate is open."""
@@ -135,8 +136,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             result = context.run(work)
         except BaseException as raised:  # noqa: BLE001 - handed to the task that waits
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(settle, result, error)
+        call_soon(loop, settle, result, error)
 
     threading.Thread(target=serve, name="modelport-check", daemon=True).start()
     return await future

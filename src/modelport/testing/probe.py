@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import Any
 
 from modelport.engine.hooks import Hook, ReadHook
+from modelport.runs.loops import call_soon
 from modelport.testing import gates
 from modelport.testing.checks import CheckFailure, NotApplicable
 from modelport.testing.faces import Face
@@ -226,8 +227,7 @@ class Probe:
 
     def _changed(self) -> None:
         for loop, event in list(self._watchers):
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there
-                loop.call_soon_threadsafe(event.set)
+            call_soon(loop, event.set)
 
 
 class RawProbe(Probe):

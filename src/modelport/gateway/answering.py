@@ -197,7 +197,8 @@ async def _send_blocks(blocks: Blocks[Any], exchange: Exchange, record: RequestR
             if blocks.finished:
                 await exchange.write(block, more=False)
                 return
-            await exchange.write(block, more=True)
+            if not exchange.write_at_once(block):
+                await exchange.write(block, more=True)
             block = await blocks.take()
             now = perf_counter()
             if blocks.count:

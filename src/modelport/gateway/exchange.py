@@ -173,6 +173,14 @@ class Exchange(msgspec.Struct):
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
         await self.reply(reply.status_code, reply.body, headers)
 
+    def write_at_once(self, data: bytes) -> bool:
+        """Send events of a stream that has begun without a wait; tell whether that was possible, else `write` is to."""
+        if self.cycle is None or not self.started or not data:
+            return False
+        if self.comment_seconds is not None:
+            self.written_at = monotonic()
+        return self.cycle.add_part(data)
+
     async def write(self, data: bytes, *, more: bool) -> None:
         """Send events of a stream; the first ones bring the head along. `more=False` ends the answer."""
         if not self.started:

@@ -196,6 +196,17 @@ class RequestCycle:
         self._end()
         return True
 
+    def add_part(self, data: bytes) -> bool:
+        """Write a part of a stream that has begun, at once; tell whether that was possible, else it is to be sent.
+
+        It takes the place of `send`: a token costs no coroutine and no message.
+        """
+        if self._connection.flow.write_paused or not self._is_chunked or self._head or self.response_complete:
+            return self.disconnected
+        if not self.disconnected:
+            self._write_chunk(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
     async def send(self, message: Message) -> None:
         """Take a part of the answer; the head is written with the first part of the body.
 
@@ -263,18 +274,21 @@ class RequestCycle:
             write(head)
         elif self._is_chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            data = b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if ends else b"")
-            if len(data) <= SMALL_BYTES and len(self._connection.tasks) > 1:
-                # The pieces of many streams that become ready in the same turn go out together at its end.
-                self._connection.writes.add(self._connection.transport.inner.write, data)
-            else:
-                write(data)
+            self._write_chunk(b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if ends else b""))
         elif len(body) <= JOINED_BYTES:
             write(head + body)
         else:
             if head:
                 write(head)
             write(body)
+
+    def _write_chunk(self, data: bytes) -> None:
+        connection = self._connection
+        if len(data) <= SMALL_BYTES and len(connection.tasks) > 1:
+            # The pieces of many streams that become ready in the same turn go out together at its end.
+            connection.writes.add(connection.transport.inner.write, data)
+        else:
+            connection.transport.write(data)
 
 
 def _check(head: bytes, headers: int) -> None:

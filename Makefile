@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 CONFIG ?= $(shell [ -f $(VENV)/.weights ] && echo examples/config.yaml || echo examples/echo.yaml)
 PORT ?= 4000
 # The tests of one file stay in one process: they share what they have started.
-PARALLEL := -n auto --maxprocesses 8 --dist loadfile
+PARALLEL := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # $(call install,WHAT): uv where it is present and reaches the packages, else pip.
 PINS := constraints.txt

@@ -20,6 +20,9 @@ settings.load_profile("any-machine")
 
 END_SECONDS = 20
 
+LONGEST = ("test_models_pass.py", "test_wire_checks_catch.py", "test_readme.py", "test_new.py", "test_tutorial.py")
+"""Files that take longest: one that is begun last keeps one process at work while the others wait."""
+
 Serve = Callable[..., AbstractContextManager[str]]
 """Starts a gateway with a config and gives its URL, which ends in `/v1`: `with serve(config) as url`."""
 
@@ -69,3 +72,9 @@ def _serve(
 def serve() -> Serve:
     """Start a gateway by `modelport serve --config`."""
     return _serve
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; a file is run by one process."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))

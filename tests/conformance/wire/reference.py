@@ -22,6 +22,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "n": (int, float),
     "stop": (str, list),
 }
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def tokens_of(text: str) -> list[str]:
@@ -196,7 +197,7 @@ class Right(RightValues):
 
     def said(self, kind: str, body: Body, prompt: str) -> str:
         """What the echo says before it is cut."""
-        if any(0xD800 <= ord(one) < 0xE000 for one in prompt):
+        if LONE_SURROGATE.search(prompt):
             raise RefusedError("lone-surrogate", "half a character", param="messages")
         return prompt
 

@@ -224,11 +224,11 @@ def test_workers_share_the_limits_of_a_key() -> None:
 
 def test_of_two_entries_with_the_same_key_the_first_counts() -> None:
     first, second = (
-        entry_of("sk-one", name="first", master=True),
+        entry_of("sk-one", name="first"),
         entry_of("sk-one", name="second"),
     )
     key = key_of(Keyring([first, second]))
-    assert (key.id, key.master) == ("first", True)
+    assert key.id == "first"
 
 
 def test_after_a_reload_a_key_goes_on_with_what_it_has_used() -> None:

@@ -28,15 +28,13 @@ _DAY_SECONDS = 86_400
 class Key:
     """Is what one key may do; the key itself is not kept."""
 
-    __slots__ = ("_names", "_patterns", "expires_at", "id", "limits", "master")
+    __slots__ = ("_names", "_patterns", "expires_at", "id", "limits")
 
     def __init__(
         self, entry: KeySettings | None, digest: bytes = b"", workers: int = 1, *, before: Key | None = None
     ) -> None:
         self.id = None if entry is None else entry.name or digest.hex()[:8]
         """What logs call it: its name, or the start of its hash; None for calls without a key."""
-        self.master = entry is not None and entry.master
-        """Whether it is the operator's own."""
         self.expires_at = math.inf if entry is None else _seconds_of(entry.expires)
         """From when on it is not valid any more, in seconds since 1970."""
         self.limits: KeyLimits | None = None if entry is None else _limits_of(entry, workers, before)

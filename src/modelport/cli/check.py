@@ -57,6 +57,10 @@ TimeoutOption = Annotated[
         rich_help_panel=_SERVER,
     ),
 ]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", envvar="MODELPORT_KEY", help="The server's key.", rich_help_panel=_SERVER),
+]
 ServerModelOption = Annotated[
     str | None,
     typer.Option(
@@ -88,10 +92,7 @@ def check(
             "--raw", help="Switch the guarantees off: see what your own code does without them.", rich_help_panel=_MODEL
         ),
     ] = False,
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", envvar="MODELPORT_KEY", help="The server's key.", rich_help_panel=_SERVER),
-    ] = None,
+    key: KeyOption = None,
     model: ServerModelOption = None,
     timeout: TimeoutOption = None,
     verbose: Annotated[

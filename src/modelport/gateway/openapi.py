@@ -72,6 +72,10 @@ def openapi_json() -> bytes:
 
 
 def _paths() -> Node:
+    return {**_paths_of_models(), **_paths_of_server()}
+
+
+def _paths_of_models() -> Node:
     return {
         "/chat/completions": _asking(
             "createChatCompletion",
@@ -119,6 +123,11 @@ def _paths() -> Node:
                 }
             ],
         },
+    }
+
+
+def _paths_of_server() -> Node:
+    return {
         "/health/live": _health_path("getLiveness", "Tell whether the process answers", {}),
         "/health/ready": _health_path(
             "getReadiness",

@@ -45,3 +45,7 @@ def __getattr__(name: str) -> Any:
     from modelport.gateway.in_process import InProcessTransport
 
     return InProcessTransport
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "InProcessTransport"]

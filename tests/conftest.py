@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from modelport.integrations import litellm
+from modelport.registry import providers
+
 # How fast this machine is says nothing about what is tested.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
@@ -72,6 +75,13 @@ def _serve(
 def serve() -> Serve:
     """Start a gateway by `modelport serve --config`."""
     return _serve
+
+
+@pytest.fixture
+def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what a test registers, here or in the place where handlers for LiteLLM are."""
+    monkeypatch.setattr(providers, "_registered", dict(providers._registered))
+    monkeypatch.setattr(litellm, "custom_provider_map", list(litellm.custom_provider_map))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

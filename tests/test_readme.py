@@ -21,6 +21,7 @@ SET = {"OPENAI_API_KEY": "sk-none", "TEAM_KEY": "sk-team"}
 """The variables that the pages' configs want."""
 
 
+@pytest.mark.usefixtures("own_names")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the pages call by curl, which is not installed")
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 import modelport
-from modelport.registry import providers
 
 
 @pytest.fixture(autouse=True)
-def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take back what a test registers."""
-    monkeypatch.setattr(providers, "_registered", dict(providers._registered))
+def always_own_names(own_names: None) -> None:
+    """Take back what any test here registers."""
 
 
 @dataclass

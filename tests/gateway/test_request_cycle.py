@@ -151,14 +151,20 @@ async def test_requests_cancelled_before_they_began_do_not_hold_up_the_end() -> 
     assert task.cancelled()
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("size", [4, 5000])
-async def test_parts_of_several_streams_are_sent_in_order_and_wait_for_no_more(run_server: Any, size: int) -> None:
+async def test_parts_of_several_streams_are_sent_in_order_and_wait_for_no_more(
+    run_server: Any, size: int, at_once: bool
+) -> None:
     hold = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for letter in (b"a", b"b"):
-            await send({"type": "http.response.body", "body": letter * size, "more_body": True})
+        await send({"type": "http.response.body", "body": b"a" * size, "more_body": True})
+        if at_once:
+            assert scope["extensions"][EXTENSION].add_part(b"b" * size)
+        else:
+            await send({"type": "http.response.body", "body": b"b" * size, "more_body": True})
         await hold.wait()
         await send({"type": "http.response.body", "body": b"end"})
 
@@ -171,3 +177,50 @@ async def test_parts_of_several_streams_are_sent_in_order_and_wait_for_no_more(r
     hold.set()
     for reader, _ in streams:
         assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"3\r\nend\r\n0\r\n\r\n")
+
+
+async def test_a_part_waits_for_the_head_for_room_and_for_nothing_after_the_end(run_server: Any) -> None:
+    could: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        cycle = scope["extensions"][EXTENSION]
+        could.append(cycle.add_part(b"early"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        could.append(cycle.add_part(b"before the head"))
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        while cycle.add_part(b"x" * 60_000):
+            pass  # until the connection is full
+        await send({"type": "http.response.body", "body": b"room", "more_body": True})
+        could.append(cycle.add_part(b"more"))
+        await send({"type": "http.response.body", "body": b""})
+        could.append(cycle.add_part(b"late"))
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(GET)
+    answer = b""
+    while not answer.endswith(b"\r\n0\r\n\r\n"):
+        answer += await reader.read(65_536)
+    assert could == [False, False, True, False]
+    assert b"early" not in answer
+    assert b"before" not in answer
+    assert answer.endswith(b"4\r\nroom\r\n4\r\nmore\r\n0\r\n\r\n")
+
+
+async def test_a_part_for_a_client_that_has_gone_is_dropped(run_server: Any) -> None:
+    could: list[bool] = []
+    ended = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        could.append(scope["extensions"][EXTENSION].add_part(b"more"))
+        ended.set()
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(GET)
+    await reader.readuntil(b"first")
+    writer.close()
+    await ended.wait()
+    assert could == [True]

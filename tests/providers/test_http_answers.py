@@ -57,7 +57,11 @@ class TestAnswers:
                 r"the path 'items' finds a list of 1 where a text should be; for its first entry write 'items\[0\]'",
             ),
             ("items[0]", "finds an object where a text should be"),
-            ("length(text.x)", r"the path 'length\(text.x\)' fails"),
+            ("length(text.x)", r"the path 'length\(text.x\)' fails: length\(\) takes .*, not null"),
+            ("sort_by(@, &a)", r"fails: sort_by\(\) takes array, not object"),
+            ("contains(text, `1`)", "fails: .*requires string"),
+            ('items[?a < `"x"`]', "fails: .*not supported between"),
+            ("items[::0]", "fails: slice step cannot be zero"),
         ],
     )
     def test_a_path_that_does_not_fit_is_named_and_no_value_told(self, server, path, complaint) -> None:
@@ -93,6 +97,14 @@ class TestErrors:
         with pytest.raises(APIStatusError, match="busy") as caught:
             model_of(server, error_path="error").invoke("hi")
         assert caught.value.status_code == 503
+        with pytest.raises(APIStatusError, match="busy") as caught:  # where most servers say it
+            model_of(server).invoke("hi")
+        assert caught.value.status_code == 503
+
+    def test_a_text_with_an_error_beside_it_is_an_answer(self, server) -> None:
+        server.answer = lambda seen: {"text": "hello", "error": "a warning, says the server"}
+        assert model_of(server).invoke("hi") == "hello"
+        assert list(model_of(server, error_path="none", streaming={"format": "ndjson"}).stream("hi")) == ["hello"]
 
 
 class TestStreams:
@@ -157,14 +169,24 @@ class TestStreams:
         with pytest.raises(BadGatewayError, match="broke off"):
             next(pieces)
 
-    def test_an_error_in_the_middle_is_one_error(self, server, openai) -> None:
+    @pytest.mark.parametrize("path", ["error", None])
+    def test_an_error_in_the_middle_is_one_error(self, server, openai, path) -> None:
         server.answer = lambda seen: openai.events(
             openai.event({"text": "a"}), openai.event({"error": "out of memory"})
         )
-        pieces = model_of(server, error_path="error", streaming={}).stream("hi")
+        pieces = model_of(server, error_path=path, streaming={}).stream("hi")
         assert next(pieces) == "a"
         with pytest.raises(BadGatewayError, match="failed in the middle of its answer: out of memory"):
             next(pieces)
+
+    @pytest.mark.parametrize("body", ['{"error": "the model is loading"}', '\n["all of it"]', "<html>log in first"])
+    def test_what_is_no_stream_is_told_and_shown(self, server, openai, body) -> None:
+        with pytest.raises(BadGatewayError, match="sent no server-sent events: ") as caught:
+            list(self.stream(server, openai, body).stream("hi"))
+        assert body.strip() in str(caught.value)
+
+    def test_a_stream_without_an_event_is_an_empty_answer(self, server, openai) -> None:
+        assert "".join(self.stream(server, openai, ": ping\n\n").stream("hi")) == ""
 
     @pytest.mark.parametrize("event", ["data: {\n\n", 'data: {"text": 3}\n\n'])
     def test_nonsense_is_one_error(self, server, openai, event) -> None:

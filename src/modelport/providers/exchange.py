@@ -45,6 +45,8 @@ class Exchange:
     def __init__(self, model: Endpoint, request: Request, error_message: Any = None) -> None:
         self.place = place_of(request.url)
         """The server, as `http://host:port`."""
+        self.beginning = b""
+        """The first piece of a body that is read piece by piece."""
         self.scrub = model.scrub
         """Takes the model's secrets out of a text."""
         self._model = model
@@ -116,6 +118,7 @@ class Exchange:
                 break
             if not piece:
                 return
+            self.beginning = self.beginning or piece
             yield piece
         raise failure
 

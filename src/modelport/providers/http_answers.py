@@ -43,6 +43,16 @@ class _Answer:
             raise event_failure(failed, self._exchange.place, self._exchange.scrub)
         return value
 
+    def told_failure(self, value: Any) -> Exception | None:
+        """Return the error that stands in an answer without text, where most servers put it; None when there is none.
+
+        What a model's own `error_path` finds is raised before.
+        """
+        failed = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
+        if self._model.error_path is not None or not failed or not isinstance(failed, (str, dict)):
+            return None
+        return event_failure(failed, self._exchange.place, self._exchange.scrub)
+
     def odd(self, error: PathError) -> Exception:
         """Return the error of a path that finds something else."""
         return malformed(self._exchange.place, self._exchange.scrub, f"sent an answer of another shape: {error}")
@@ -93,7 +103,7 @@ class WholeAnswer(_Answer):
             raise self.odd(error) from None
         if text is None and not calls:
             missing = PathError(f"text_path {path!r} finds nothing in {described(value)}")
-            raise self.odd(missing)
+            raise self.told_failure(value) or self.odd(missing)
         return Generation(text or "", reason, usage, None, calls or None)
 
 
@@ -108,11 +118,13 @@ class StreamedAnswer(_Answer):
             self._paths[name] = getattr(model.streaming, name) or self._paths[name]
         self.done = False
         """Whether the server has said that the answer is complete."""
+        self._has_begun = False
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
 
     def pieces(self, messages: list[str]) -> Iterator[str | GenerationChunk]:
         """Yield the pieces of messages, up to the one that ends the answer; raises as `read` does."""
+        self._has_begun = True
         for message in messages:
             piece = self.read(message)
             if piece is not None:
@@ -136,7 +148,9 @@ class StreamedAnswer(_Answer):
         value = self.decoded(message)
         path = self._paths["text_path"]
         if path is None and not isinstance(value, str):
-            raise self.odd(PathError(f"a message is {described(value)}, and no text_path says where its text is"))
+            raise self.told_failure(value) or self.odd(
+                PathError(f"a message is {described(value)}, and no text_path says where its text is")
+            )
         try:
             text = find_text(path, value) if path is not None else value
             reason, usage, calls = self.facts(value)
@@ -147,14 +161,19 @@ class StreamedAnswer(_Answer):
         self._usage = usage or self._usage
         if calls:
             return GenerationChunk(text or "", tool_calls=calls)
+        if text is None and (failure := self.told_failure(value)) is not None:
+            raise failure
         return text or None
 
     def last(self) -> GenerationChunk:
         """Return what ends the answer: finish reason and usage.
 
         Raises:
-            APIStatusError: The server never said that the answer is complete, as it should.
+            APIStatusError: The server never said that the answer is complete, as it should; or it sent no stream.
         """
+        sent = self._exchange.beginning
+        if self._streaming.format == "sse" and not self._has_begun and sent.lstrip().startswith((b"{", b"[", b"<")):
+            raise malformed(self._exchange.place, self._exchange.scrub, "sent no server-sent events", sent)
         says_so = self._streaming.done is not None or self._streaming.done_path is not None
         if says_so and not self.done:
             raise broken_off(self._exchange.place, self._exchange.scrub)

@@ -12,7 +12,7 @@ from modelport.values.errors import MissingExtraError
 
 try:
     import jmespath
-    from jmespath.exceptions import JMESPathError
+    from jmespath.exceptions import JMESPathError, JMESPathTypeError
 except ImportError as error:
     raise MissingExtraError("a JSON API by template", "providers") from error
 
@@ -22,6 +22,10 @@ CACHED_PATHS = 256
 
 class _Compiled(Protocol):
     def search(self, value: Any) -> Any: ...
+
+
+_FAILURES = (JMESPathError, TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RecursionError)
+"""What following a path raises: its functions and comparisons check only a part of what they are given."""
 
 
 class PathError(ValueError):
@@ -67,8 +71,14 @@ def find(path: str | None, value: Any) -> Any:
         return None
     try:
         return compiled_path(path).search(value)
-    except JMESPathError as error:
-        raise PathError(f"the path {path!r} fails: {str(error).splitlines()[0]}") from None
+    except JMESPathTypeError as error:  # its own text quotes the whole value
+        wanted = " or ".join(error.expected_types)
+        raise PathError(
+            f"the path {path!r} fails: {error.function_name}() takes {wanted}, not {error.actual_type}"
+        ) from None
+    except _FAILURES as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise PathError(f"the path {path!r} fails: {reason}") from None
 
 
 def find_text(path: str, value: Any) -> str | None:

@@ -64,6 +64,12 @@ class TestRequests:
     def test_a_text_with_more_in_it_needs_every_name(self, server) -> None:
         with pytest.raises(InputError, match=r"body\.k: 'top_k' is undefined; give it with the call, or in defaults"):
             self.asked(server, {"k": "k={{ top_k }}"})
+        none = "what is filled in is none; give it with the call, or in defaults"
+        with pytest.raises(InputError, match=rf"body\.k: {none}"):
+            self.asked(server, {"k": "k={{ max_tokens }}"})
+        with pytest.raises(InputError, match=f"url: {none}"):
+            model_of(server, url=server.url + "/run?limit={{ max_tokens }}").invoke("hi")
+        assert self.asked(server, {"k": "k={{ max_tokens or 7 }}"}) == {"k": "k=7"}
 
     def test_defaults_are_what_calls_do_not_give(self, server) -> None:
         server.answer = lambda seen: {"text": "x"}
@@ -98,6 +104,14 @@ class TestRequests:
         assert server.last.headers["x-limit"] == "3"
         assert "x-kind" not in server.last.headers
         assert server.last.body == b""
+
+    def test_a_url_that_is_none_when_it_is_filled_in_says_how_to_write_it(self, server) -> None:
+        server.answer = lambda seen: {"text": "x"}
+        with pytest.raises(
+            InputError, match=r"url: '\{\{ base \}\}/run' must be an http.*write \{\{ name \| safe \}\}"
+        ):
+            model_of(server, url="{{ base }}/run").invoke("hi", base=server.url)
+        assert model_of(server, url="{{ base | safe }}/run").invoke("hi", base=server.url) == "x"
 
     def test_a_prompt_never_becomes_a_header_or_a_template(self, server) -> None:
         server.answer = lambda seen: {"text": "x"}

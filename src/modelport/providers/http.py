@@ -22,10 +22,10 @@ from modelport.engine.tokens import TokenBudget, estimate_tokens
 from modelport.models.chat import ChatModel
 from modelport.models.llm import LLM
 from modelport.models.templates import apply_chat_template
-from modelport.providers.endpoint import plain_headers
+from modelport.providers.endpoint import checked_url, plain_headers
 from modelport.providers.framing import EventFraming, Framing, LineFraming, TextFraming
 from modelport.providers.http_settings import HTTPEndpoint, secret_of
-from modelport.values.errors import KeywordError
+from modelport.values.errors import InputError, KeywordError
 from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import Message
 from modelport.values.prompt_values import flatten_messages, message_to_dict
@@ -104,8 +104,20 @@ class HTTPAnswering(HTTPEndpoint):
         elif content is not None:
             headers.setdefault("content-type", "application/json")
             content = encode_json(content)
-        request = Request(self.method, fill(url, variables, "url", is_url=True), headers, content)
+        request = Request(self.method, self._filled_url(url, variables), headers, content)
         return Exchange(self, request, partial(error_text, self))
+
+    def _filled_url(self, url: str, variables: Mapping[str, Any]) -> str:
+        from modelport.providers.http_templates import fill
+
+        filled = fill(url, variables, "url", is_url=True)
+        if "{" in url:
+            try:
+                checked_url(filled)
+            except ValueError as error:
+                hint = "; write {{ name | safe }} for what is not to be percent-encoded"
+                raise InputError(self.scrub(f"url: {url!r} {error}{hint}")) from None
+        return filled
 
     def _variables(
         self,

@@ -1,8 +1,8 @@
 """Requests as templates: any JSON structure whose texts are Jinja2 templates, run in Jinja2's sandbox.
 
 A text that is one expression and nothing else (`"{{ max_tokens }}"`) becomes its value, a number for a number; when
-that is not given, or none, its entry is left out. In any other text every name must be given. In URLs what is filled
-in is percent-encoded.
+that is not given, or none, its entry is left out. In any other text every name must be given, and not none. In URLs
+what is filled in is percent-encoded.
 """
 
 from __future__ import annotations
@@ -38,9 +38,20 @@ LEFT_OUT = _Left()
 """What `fill` gives for a text that is one expression without a value."""
 
 
+def _present(value: Any) -> Any:
+    """Return what goes into a text, which is no place for "None".
+
+    Raises:
+        UndefinedError: There is no value.
+    """
+    if value is None:
+        raise UndefinedError("what is filled in is none")
+    return value
+
+
 def _percent_encoded(value: Any) -> Any:
-    """Return what goes into a URL; the filter `safe` lets a value in as it is."""
-    return value if isinstance(value, (Markup, Undefined)) else quote(str(value), safe="")
+    """Return what goes into a URL; the filter `safe` lets a value in as it is; raises as `_present` does."""
+    return value if isinstance(value, (Markup, Undefined)) else quote(str(_present(value)), safe="")
 
 
 def _tojson(value: Any) -> str:
@@ -64,7 +75,7 @@ def _environment(is_url: bool) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
         autoescape=False,  # requests are no HTML
-        finalize=_percent_encoded if is_url else None,
+        finalize=_percent_encoded if is_url else _present,
         keep_trailing_newline=True,
     )
     filters: dict[str, Any] = environment.filters

@@ -157,6 +157,8 @@ class TestStreams:
         end = {"done": "END"}
         model = self.stream(server, openai, openai.event({"text": "a"}), "data: END\n\n", "data: nonsense\n\n", **end)
         assert list(model.stream("hi")) == ["a"]
+        model = self.stream(server, openai, openai.event({"text": "a"}), "data:  [DONE] \n\n")
+        assert list(model.stream("hi")) == ["a"]
         model = self.stream(
             server, openai, openai.event({"text": "a"}), openai.event({"text": "b", "last": True}), done_path="last"
         )

@@ -186,6 +186,22 @@ class TestKeywords:
         *_, last = chat.stream("hi", max_tokens=2)
         assert last.response_metadata["finish_reason"] == "length"
 
+    def test_a_stream_with_a_request_of_its_own_is_held_to_what_that_says(self, server, openai) -> None:
+        words = ["aaaa ", "bbb", "ccccccccc"]
+        server.answer = lambda seen: (
+            openai.events(*(openai.event({"text": word}) for word in words))
+            if "q" in seen.json
+            else {"text": "".join(words)}
+        )
+        told: dict[str, Any] = {"n": "{{ max_tokens }}", "tools": "{{ tools }}"}
+        model = model_of(server, body=told, streaming={"body": {"q": "{{ prompt }}"}})
+        assert list(model.stream("hi", max_tokens=2)) == ["aaaa ", "bbb"]
+        assert model.invoke("hi", max_tokens=2) == "".join(words)
+        with pytest.raises(KeywordError, match="no template uses it"):
+            list(model.stream("hi", tools=[{}]))
+        model = model_of(server, body={}, streaming={"body": {"q": "{{ prompt }}", **told}})
+        assert model.invoke("hi", max_tokens=2) == "aaaa bbb"
+
     def test_max_tokens_is_the_servers_matter_when_it_is_told(self, server) -> None:
         server.answer = lambda seen: {"text": "a long answer of one token"}
         model = model_of(server, body={"n": "{{ max_tokens }}"})

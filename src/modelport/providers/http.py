@@ -134,7 +134,7 @@ class HTTPAnswering(HTTPEndpoint):
             KeywordError: The call asks for tools or a response format, and no template uses them.
         """
         params = {**self.defaults, **{name: value for name, value in call.items() if value is not None}}
-        self._check_used(call)
+        self._check_used(call, stream)
         own = {
             "prompt": prompt,
             "messages": [message_to_dict(message) for message in messages],
@@ -147,8 +147,8 @@ class HTTPAnswering(HTTPEndpoint):
         }
         return {**params, **own}
 
-    def _check_used(self, call: Mapping[str, Any]) -> None:
-        names = self.template_names() if call else frozenset({"params"})
+    def _check_used(self, call: Mapping[str, Any], stream: bool) -> None:
+        names = self.template_names(stream) if call else frozenset({"params"})
         if "params" in names:
             return
         unused = [name for name, value in call.items() if name not in names and value is not None]
@@ -166,7 +166,7 @@ class HTTPAnswering(HTTPEndpoint):
     def _budget(self, variables: Mapping[str, Any]) -> TokenBudget | None:
         """Return what cuts the answer when the server is not told how long it may be."""
         limit = variables["max_tokens"]
-        if limit is None or not self.template_names().isdisjoint(("max_tokens", "params")):
+        if limit is None or not self.template_names(variables["stream"]).isdisjoint(("max_tokens", "params")):
             return None
         return TokenBudget(limit, estimate_tokens)
 

@@ -140,10 +140,11 @@ class StreamedAnswer(_Answer):
         """
         if self._streaming.format == "text":
             return message
-        if message in ("[DONE]", self._streaming.done):
+        said = message.strip()
+        if message == self._streaming.done or said in ("[DONE]", self._streaming.done):
             self.done = True
             return None
-        if not message.strip():
+        if not said:
             return None
         value = self.decoded(message)
         path = self._paths["text_path"]

@@ -115,27 +115,27 @@ class HTTPEndpoint(Endpoint):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model, "url": self.url, **self.defaults}
 
-    def template_names(self) -> frozenset[str]:
-        """Return the names that the templates use."""
+    def template_names(self, stream: bool | None = None) -> frozenset[str]:
+        """Return the names that the templates use: of a stream's request, of a whole answer's, or (None) of both."""
         from modelport.providers.http_templates import compiled
 
-        names: set[str] = set()
-        for _, text, is_url in self._texts():
-            names |= compiled(text, is_url).names
-        return frozenset(names)
+        texts = self._texts() if stream is None else self._texts_of(stream)
+        return frozenset(name for _, text, is_url in texts for name in compiled(text, is_url).names)
 
     def _texts(self) -> list[tuple[str, str, bool]]:
         """Return all templates: place, text, whether it is a URL."""
+        return list(dict.fromkeys([*self._texts_of(False), *self._texts_of(True)]))
+
+    def _texts_of(self, stream: bool) -> list[tuple[str, str, bool]]:
+        """Return the templates of a stream's request, or of a whole answer's."""
         from modelport.providers.http_templates import texts_in
 
-        found = [("url", self.url, True)]
+        found, body, streaming = [("url", self.url, True)], ("body", self.body), self.streaming
+        if stream and streaming is not None:
+            found = found if streaming.url is None else [("streaming.url", streaming.url, True)]
+            body = body if streaming.body is None else ("streaming.body", streaming.body)
         found += [(f"headers.{name}", text, False) for name, text in plain_headers(self.headers).items()]
-        found += [(place, text, False) for place, text in texts_in(self.body, "body")]
-        if self.streaming is not None:
-            if self.streaming.url is not None:
-                found.append(("streaming.url", self.streaming.url, True))
-            found += [(place, text, False) for place, text in texts_in(self.streaming.body, "streaming.body")]
-        return found
+        return found + [(place, text, False) for place, text in texts_in(body[1], body[0])]
 
 
 def secret_of(value: SecretStr | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -180,6 +181,7 @@ def test_a_stream_that_has_begun_is_not_tried_again() -> None:
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 OTHERS: dict[str, Any] = {
+    "completion": (modelport.completion, modelport.acompletion, {"messages": []}),
     "text_completion": (modelport.text_completion, modelport.atext_completion, {"prompt": "p"}),
     "embedding": (modelport.embedding, modelport.aembedding, {"input": "a"}),
     "image_generation": (modelport.image_generation, modelport.aimage_generation, {"prompt": "p"}),
@@ -203,6 +205,33 @@ def test_every_function_has_retries_and_fallbacks(name: str, is_async: bool) -> 
     assert (len(first.calls), len(second.calls)) == (2, 1)
     assert call(model="a/x", num_retries=1) is not None
     assert len(first.calls) == 4
+
+
+DIFFERENT: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], Any], Any]] = {
+    "completion": ({"messages": [{"role": "user", "content": "q"}]}, lambda call: call["messages"][0]["content"], "q"),
+    "text_completion": ({"prompt": "q"}, lambda call: call["messages"][0]["content"], "q"),
+    "embedding": ({"input": "q", "encoding_format": "base64"}, lambda call: call["input"], ["q"]),
+    "image_generation": (
+        {"prompt": "q", "n": 1},
+        lambda call: (call["prompt"], call["optional_params"]["n"]),
+        ("q", 1),
+    ),
+    "image_edit": ({"prompt": "q", "mask": PNG}, lambda call: (call["prompt"], "mask" in call), ("q", True)),
+    "rerank": ({"query": "q", "top_n": 1}, lambda call: call["top_n"], 1),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_fallback_may_be_asked_something_else(name: str, is_async: bool) -> None:
+    way, async_way, given = OTHERS[name]
+    different, said, expected = DIFFERENT[name]
+    second = Failing()
+    modelport.register("a", Failing(again()))
+    modelport.register("b", second)
+    more: dict[str, Any] = {"model": "a/x", "fallbacks": [{"model": "b/y", **different}]}
+    assert (asyncio.run(async_way(**given, **more)) if is_async else way(**given, **more)) is not None
+    assert [said(call) for call in second.calls] == [expected]
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

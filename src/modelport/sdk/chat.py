@@ -96,9 +96,9 @@ def _attempts(model: str, messages: Sequence[Any] | None, given: Mapping[str, An
     from modelport.sdk.resilience import Ways, resilient
 
     ways = Ways(
-        lambda name, own: answer(request_of(name, messages, own)),
-        lambda name, own: aanswer(request_of(name, messages, own)),
-        lambda name, own: CompletionStream(request_of(name, messages, own), own),
+        lambda name, own: answer(request_of(name, own.pop("messages", messages), own)),
+        lambda name, own: aanswer(request_of(name, own.pop("messages", messages), own)),
+        lambda name, own: CompletionStream(request_of(name, own.pop("messages", messages), own), own),
     )
     return resilient(model, given, ways)
 

@@ -88,11 +88,10 @@ def _checked(given: Mapping[str, Any], encoding_format: Any) -> dict[str, Any]:
 
 
 def _attempts(model: str, value: Any, dimensions: Any, encoding_format: Any, given: Mapping[str, Any]) -> Resilient:
-    def more(own: Mapping[str, Any]) -> dict[str, Any]:
-        return {"dimensions": dimensions, "encoding_format": encoding_format, **own}
-
+    asked: dict[str, Any] = {"input": value, "dimensions": dimensions, "encoding_format": encoding_format}
     ways = Ways(
-        lambda name, own: embedding(name, value, **more(own)), lambda name, own: aembedding(name, value, **more(own))
+        lambda name, own: embedding(name, **asked | own),
+        lambda name, own: aembedding(name, **asked | own),
     )
     return resilient(model, given, ways)
 

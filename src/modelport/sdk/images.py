@@ -123,16 +123,18 @@ _Way = Callable[[str, dict[str, Any]], Any]
 
 
 def _generation(prompt: str, more: Mapping[str, Any]) -> tuple[_Way, _Way]:
+    asked: dict[str, Any] = {"prompt": prompt, **more}
     return (
-        lambda name, own: image_generation(prompt, name, **more, **own),
-        lambda name, own: aimage_generation(prompt, name, **more, **own),
+        lambda name, own: image_generation(**asked | own, model=name),
+        lambda name, own: aimage_generation(**asked | own, model=name),
     )
 
 
 def _edit(image: Any, prompt: str, more: Mapping[str, Any]) -> tuple[_Way, _Way]:
+    asked: dict[str, Any] = {"image": image, "prompt": prompt, **more}
     return (
-        lambda name, own: image_edit(image, prompt, name, **more, **own),
-        lambda name, own: aimage_edit(image, prompt, name, **more, **own),
+        lambda name, own: image_edit(**asked | own, model=name),
+        lambda name, own: aimage_edit(**asked | own, model=name),
     )
 
 

@@ -71,10 +71,15 @@ async def arerank(
 
 
 def _attempts(asked: RerankRequest, given: Mapping[str, Any]) -> Resilient:
-    more = {"top_n": asked.top_n, "return_documents": asked.return_documents}
+    more: dict[str, Any] = {
+        "query": asked.query,
+        "documents": asked.documents,
+        "top_n": asked.top_n,
+        "return_documents": asked.return_documents,
+    }
     ways = Ways(
-        lambda name, own: rerank(name, asked.query, asked.documents, **more, **own),
-        lambda name, own: arerank(name, asked.query, asked.documents, **more, **own),
+        lambda name, own: rerank(name, **more | own),
+        lambda name, own: arerank(name, **more | own),
     )
     return resilient(asked.model, given, ways)
 

@@ -22,7 +22,10 @@ _OF_ONE_PROVIDER = (
 
 
 class Ways:
-    """Is how one of the SDK's functions is called: each takes a model's name and the caller's keywords."""
+    """Is how one of the SDK's functions is called: each takes a model's name and the caller's keywords.
+
+    What a fallback says differently is among the keywords, and wins also over what the function has a parameter for.
+    """
 
     def __init__(
         self,

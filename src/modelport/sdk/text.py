@@ -95,9 +95,9 @@ async def atext_completion(
 
 def _attempts(prompt: Any, model: str, given: Mapping[str, Any]) -> Resilient:
     ways = Ways(
-        lambda name, own: _answer(_TextRequest(prompt, name, own)),
-        lambda name, own: _aanswer(_TextRequest(prompt, name, own)),
-        lambda name, own: TextStream(_TextRequest(prompt, name, own)),
+        lambda name, own: _answer(_TextRequest(own.pop("prompt", prompt), name, own)),
+        lambda name, own: _aanswer(_TextRequest(own.pop("prompt", prompt), name, own)),
+        lambda name, own: TextStream(_TextRequest(own.pop("prompt", prompt), name, own)),
     )
     return resilient(model, given, ways)
 

@@ -35,11 +35,13 @@ def _completion(text: str) -> ChatCompletion:
         _completion("text"),
         _completion("text").model_dump(),
         SimpleNamespace(choices=[SimpleNamespace(message=SimpleNamespace(content="text"))], usage=None),
+        {"object": "text_completion", "choices": [{"text": "text", "index": 0}]},
+        {"choices": [{"delta": {"content": "text"}}]},
         Generation("text"),
         AIMessage("text"),
         {"text": "text", "is_finished": True, "finish_reason": "stop", "usage": None},
     ],
-    ids=["str", "bytes", "object", "dict", "foreign", "generation", "message", "chunk"],
+    ids=["str", "bytes", "object", "dict", "foreign", "text-choice", "delta", "generation", "message", "chunk"],
 )
 @pytest.mark.parametrize("method", ["completion", "acompletion"])
 def test_whole_answers_of_every_shape_are_read(value: Any, method: str) -> None:
@@ -202,6 +204,25 @@ def test_what_is_no_answer_is_an_error_that_names_the_method(value: Any) -> None
 
     modelport.register("h", Handler())
     with pytest.raises(HookError, match=r"Handler\.completion"):
+        modelport.completion("h/x", HI)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ({"role": "assistant", "content": "x"}, "or a text$"),
+        (None, "is a `return` missing"),
+        ((one for one in "x"), "a method that yields is `streaming`"),
+    ],
+    ids=["message", "none", "generator"],
+)
+def test_the_error_says_what_a_handler_returns(value: Any, hint: str) -> None:
+    class Handler(CustomLLM):
+        def completion(self, **kwargs):
+            return value
+
+    modelport.register("h", Handler())
+    with pytest.raises(HookError, match=rf"must return a ModelResponse, .* a dict with 'choices' .*{hint}"):
         modelport.completion("h/x", HI)
 
 

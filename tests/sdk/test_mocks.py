@@ -148,6 +148,8 @@ def test_a_text_completion_is_mocked_too() -> None:
     assert modelport.text_completion("p", "gpt-3.5", mock_response="t", temperature=1).choices[0].text == "t"
     chunks = modelport.text_completion("p", "gpt-3.5", mock_response="text", stream=True)
     assert "".join(chunk.choices[0].text for chunk in chunks) == "text"
+    whole = modelport.text_completion("p", "gpt-3.5", mock_response="whole")
+    assert modelport.text_completion("p", "gpt-3.5", mock_response=whole).choices[0].text == "whole"
 
 
 def test_embeddings_are_mocked_by_a_vector_or_a_response() -> None:

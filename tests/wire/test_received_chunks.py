@@ -79,6 +79,11 @@ def test_a_whole_completion_in_a_stream_is_one_chunk() -> None:
     )
 
 
+def test_a_text_completions_chunk_has_its_text() -> None:
+    [(index, chunk)] = ReceivedChunks().read({"choices": [{"index": 0, "text": "a", "finish_reason": "length"}]})
+    assert (index, chunk.text, chunk.finish_reason) == (0, "a", "length")
+
+
 def test_texts_and_engine_chunks_pass() -> None:
     piece = GenerationChunk("y", tool_calls=[{"name": "f", "args": {}}])
     assert read("x", piece) == [(0, GenerationChunk("x")), (0, piece)]

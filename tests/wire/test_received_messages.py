@@ -85,6 +85,11 @@ def test_objects_dicts_and_strangers_objects_read_alike() -> None:
     assert generations_of(stranger) == expected
 
 
+def test_a_text_or_a_delta_in_the_place_of_a_message_is_read() -> None:
+    texts_of_choices = [{"index": 1, "text": "b"}, {"index": 0, "delta": {"content": "a"}, "text": None}, {"index": 2}]
+    assert [one.text for one in generations_of({"choices": texts_of_choices})] == ["a", "b", ""]
+
+
 def test_choices_are_read_in_order_of_their_index() -> None:
     choices = [{"index": index, "message": {"content": str(index)}} for index in (2, 0, 1)]
     assert [one.text for one in generations_of({"choices": choices})] == ["0", "1", "2"]

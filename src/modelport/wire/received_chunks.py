@@ -10,7 +10,7 @@ from modelport.values.usage import Usage
 from modelport.wire.checks import shown
 from modelport.wire.json_text import encode_json
 from modelport.wire.received import BadResponseError, field_of, int_or, items_of, text_or_none, usage_in
-from modelport.wire.received_messages import call_as_dict, text_in, texts_beside
+from modelport.wire.received_messages import call_as_dict, message_in, text_in, texts_beside
 
 IndexedChunk = tuple[int, GenerationChunk]
 """A chunk, and which of the n choices it belongs to."""
@@ -52,9 +52,7 @@ class ReceivedChunks:
 
     def _choice(self, choice: Any, position: int, usage: Usage | None) -> IndexedChunk:
         index = int_or(field_of(choice, "index"), position)
-        delta = field_of(choice, "delta")
-        if delta is None:
-            delta = field_of(choice, "message")
+        delta = message_in(choice, ("delta", "message"))
         # Some servers write "" until the end.
         finish_reason = text_or_none(field_of(choice, "finish_reason")) or None
         chunk = GenerationChunk(

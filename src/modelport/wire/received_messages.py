@@ -45,13 +45,13 @@ def generations_of(completion: Any) -> list[Generation]:
     Each carries the prompt's tokens and its share of the answer's, so that they add up again.
 
     Args:
-        completion: A `ChatCompletion`, a dict, or LiteLLM's own object; `choices[i].message` is read.
+        completion: A `ChatCompletion`, a dict, or LiteLLM's own object; `choices[i]` is read by `message_in`.
 
     Raises:
         BadResponseError: There is no list of choices.
     """
     choices = by_index(list_of(completion, "choices"))
-    texts = [text_in(field_of(choice, "message")) for choice in choices] if len(choices) > 1 else [""] * len(choices)
+    texts = [text_in(message_in(choice)) for choice in choices] if len(choices) > 1 else [""] * len(choices)
     usages = usage_of_each(usage_in(completion), texts)
     return [_generation(choice, usage) for choice, usage in zip(choices, usages, strict=True)]
 
@@ -66,6 +66,18 @@ def usage_of_each(usage: Usage | None, texts: Sequence[str]) -> list[Usage | Non
     prompt = usage.prompt_tokens
     parts = shared_out(usage.completion_tokens, [len(text.encode("utf-8", "surrogatepass")) for text in texts])
     return [Usage(prompt, part, prompt + part, usage.estimated) for part in parts]
+
+
+def message_in(choice: Any, names: Sequence[str] = ("message", "delta")) -> Any:
+    """Return what a choice says: its message or delta, whichever is there; or the text of a text completion's choice.
+
+    None of them is an empty answer, as a filter's is.
+    """
+    for name in names:
+        if (message := field_of(choice, name)) is not None:
+            return message
+    text = field_of(choice, "text")
+    return {"content": text} if isinstance(text, str) else None
 
 
 def texts_beside(message: Any) -> dict[str, Any]:
@@ -100,7 +112,7 @@ def call_as_dict(call: Any) -> dict[str, Any]:
 
 
 def _generation(choice: Any, usage: Usage | None) -> Generation:
-    message = field_of(choice, "message")
+    message = message_in(choice)
     text = text_in(message)
     finish_reason = text_or_none(field_of(choice, "finish_reason"))
     logprobs = field_of(choice, "logprobs")

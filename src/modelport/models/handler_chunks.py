@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import closing
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import astuple
 from typing_extensions import override
 
 from modelport.engine.closing import aclose_quietly, close_quietly
-from modelport.engine.reading import shown
+from modelport.engine.reading import hint_for, shown
 from modelport.values.errors import HookError
 from modelport.values.generations import Generation, GenerationChunk
 from modelport.values.messages import AIMessage
@@ -37,7 +37,9 @@ def answer_of(value: Any, label: str) -> Any:
         if isinstance(value, Mapping) and "text" in value:
             chunk = ChunkReader(label).read(value)[0]  # LiteLLM's generic chunk, whole
             return Generation(chunk.text, chunk.finish_reason, chunk.usage, None, chunk.tool_calls)
-        return cast("Any", value)  # one of our results, or an error that the engine tells
+        if value is None or isinstance(value, (Mapping, int, float)) or _is_generator(value):
+            raise HookError(_no_answer(value, label))
+        return value  # one of our results, or an error that the engine tells
     try:
         answers = generations_of(value)
     except BadResponseError as error:
@@ -45,6 +47,19 @@ def answer_of(value: Any, label: str) -> Any:
     if not answers:
         raise HookError(f"{label} returned a response without choices")
     return answers[0] if len(answers) == 1 else answers
+
+
+def _is_generator(value: Any) -> bool:
+    """Tell whether a value is a generator, sync or async."""
+    return inspect.isgenerator(value) or inspect.isasyncgen(value)
+
+
+def _no_answer(value: Any, label: str) -> str:
+    hint = "; a method that yields is `streaming` or `astreaming`" if _is_generator(value) else hint_for(value)
+    return (
+        f"{label} returned {shown(value)}; it must return a ModelResponse, such as the `model_response` that it gets, "
+        f"a dict with 'choices' like OpenAI's, or a text{hint}"
+    )
 
 
 def _plain_answer(value: ChatCompletion) -> Generation | None:

@@ -274,6 +274,12 @@ def test_a_built_in_provider_keeps_one_model_for_equal_calls() -> None:
     assert isinstance(first, ChatModel)
 
 
+def test_an_address_that_is_none_is_the_callers_mistake() -> None:
+    with pytest.raises(InputError, match=r"field 'base_url': value error, must be an http or https URL") as caught:
+        modelport.completion("openai/x", [], base_url="localhost:1", api_key="k", num_retries=3)
+    assert caught.value.status_code == 400
+
+
 def test_a_factory_keeps_the_models_that_were_used_last() -> None:
     made: list[str] = []
 

@@ -114,14 +114,23 @@ class FactoryProvider:
             return list(self._made.values())
 
     def model_for(self, kind: Kind, name: str, *, api_key: str | None, api_base: str | None) -> Any:
-        """Return the model for these; see `make`."""
+        """Return the model for these; see `make`.
+
+        Raises:
+            InputError: The caller's name, key or address is none.
+        """
         place = (kind, name, api_key, api_base)
         with self._lock:
             model = self._made.get(place)
             if model is not None:
                 self._made.move_to_end(place)
                 return model
-        model = self.new_model(kind, name, api_key=api_key, api_base=api_base)
+        try:
+            model = self.new_model(kind, name, api_key=api_key, api_base=api_base)
+        except InputError:
+            raise
+        except ValueError as error:  # a caller's mistake: to ask again does not help
+            raise InputError(str(error)) from error
         with self._lock:
             model = self._made.setdefault(place, model)
             while len(self._made) > MAX_MADE:

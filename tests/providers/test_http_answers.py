@@ -181,11 +181,17 @@ class TestStreams:
         with pytest.raises(BadGatewayError, match="failed in the middle of its answer: out of memory"):
             next(pieces)
 
-    @pytest.mark.parametrize("body", ['{"error": "the model is loading"}', '\n["all of it"]', "<html>log in first"])
-    def test_what_is_no_stream_is_told_and_shown(self, server, openai, body) -> None:
-        with pytest.raises(BadGatewayError, match="sent no server-sent events: ") as caught:
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ('{"error": "the model is loading"}', "failed .*: the model is loading"),
+            ('\n["all of it"]', r'sent no server-sent events: \["all of it"\]'),
+            ("<html>log in first", "sent no server-sent events: <html>log in first"),
+        ],
+    )
+    def test_what_is_no_stream_is_told_and_shown(self, server, openai, body, said) -> None:
+        with pytest.raises(BadGatewayError, match=said):
             list(self.stream(server, openai, body).stream("hi"))
-        assert body.strip() in str(caught.value)
 
     def test_a_stream_without_an_event_is_an_empty_answer(self, server, openai) -> None:
         assert "".join(self.stream(server, openai, ": ping\n\n").stream("hi")) == ""

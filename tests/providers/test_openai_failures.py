@@ -278,6 +278,20 @@ class TestStreamsThatBreak:
         assert isinstance(error, BadGatewayError)
         assert "broke off in the middle of its answer" in str(error)
 
+    @pytest.mark.parametrize(
+        ("answer", "status", "said"),
+        [
+            ({"error": {"message": "no room", "code": 503}}, 503, "no room"),
+            ({"choices": [{"message": {"content": "whole"}}]}, 502, "sent no server-sent events: .*whole"),
+            ("<html>log in first", 502, "sent no server-sent events: <html>log in first"),
+        ],
+    )
+    def test_the_server_answers_otherwise(self, server, model, answer, status, said) -> None:
+        server.answer = lambda seen: answer
+        with pytest.raises(APIStatusError, match=said) as caught:
+            list(model.stream("hi"))
+        assert caught.value.status_code == status
+
     @pytest.mark.parametrize("text", ["data: {nonsense\n\n", "data: 5\n\n", 'data: {"choices": [3]}\n\n'])
     def test_an_event_is_nonsense(self, serve_bytes, raw, openai, text) -> None:
         error = self.broken(serve_bytes, raw, openai, raw.part(text), raw.END)

@@ -15,7 +15,7 @@ import msgspec
 
 from modelport.providers.connections import PoolSettings, connections_of
 from modelport.providers.endpoint import Endpoint, place_of
-from modelport.providers.failures import CONNECTION_ERRORS, connection_failure, status_failure
+from modelport.providers.failures import CONNECTION_ERRORS, connection_failure, no_events, status_failure
 from modelport.providers.framing import Framing
 from modelport.runnables import backoff
 from modelport.values.status_errors import APIStatusError, BadGatewayError
@@ -130,6 +130,16 @@ class Exchange:
                     yield found
         if found := framing.rest():
             yield found
+
+    def check_events(self) -> None:
+        """Refuse a body in which there was no server-sent event, and that begins as a page or as JSON does.
+
+        Raises:
+            APIStatusError: The error that stands in it, or one that shows its beginning.
+        """
+        sent = self.beginning.lstrip()
+        if sent.startswith((b"{", b"[", b"<")):
+            raise no_events(sent, self.place, self.scrub)
 
     def end(self) -> None:
         """Say that the answer is complete, though the body may not have ended yet."""

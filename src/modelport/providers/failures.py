@@ -73,6 +73,15 @@ def malformed(place: str, scrub: Scrub, what: str, given: bytes | str = b"") -> 
     return _failure(BadGatewayError, 502, f"{place} {what}{seen}", scrub)
 
 
+def no_events(body: bytes, place: str, scrub: Scrub) -> APIStatusError:
+    """Return the error for a body without an event where a stream was asked for: what it says itself, if it does."""
+    value = _decoded(body)
+    failed = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
+    if failed:
+        return event_failure(failed, place, scrub)
+    return malformed(place, scrub, "sent no server-sent events", body)
+
+
 def status_failure(
     status: int, headers: Mapping[str, str], body: bytes, place: str, scrub: Scrub, *, message: str | None = None
 ) -> APIStatusError:

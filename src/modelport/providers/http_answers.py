@@ -172,9 +172,8 @@ class StreamedAnswer(_Answer):
         Raises:
             APIStatusError: The server never said that the answer is complete, as it should; or it sent no stream.
         """
-        sent = self._exchange.beginning
-        if self._streaming.format == "sse" and not self._has_begun and sent.lstrip().startswith((b"{", b"[", b"<")):
-            raise malformed(self._exchange.place, self._exchange.scrub, "sent no server-sent events", sent)
+        if self._streaming.format == "sse" and not self._has_begun:
+            self._exchange.check_events()
         says_so = self._streaming.done is not None or self._streaming.done_path is not None
         if says_so and not self.done:
             raise broken_off(self._exchange.place, self._exchange.scrub)

@@ -131,6 +131,7 @@ class _Reader:
 
     def __init__(self, exchange: Exchange) -> None:
         self.done = False
+        self._has_begun = False
         self._exchange = exchange
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
@@ -141,6 +142,7 @@ class _Reader:
         Raises:
             APIStatusError: The event says that the server failed, or is no chunk.
         """
+        self._has_begun = True
         try:
             chunk = _decode(event)
         except (msgspec.DecodeError, RecursionError):
@@ -157,9 +159,11 @@ class _Reader:
         """Return what ends the answer.
 
         Raises:
-            APIStatusError: The server never said that the answer is complete.
+            APIStatusError: The server never said that the answer is complete, or sent no stream.
         """
         if not self.done and self._finish_reason is None:
+            if not self._has_begun:
+                self._exchange.check_events()
             raise broken_off(self._exchange.place, self._exchange.scrub)
         return GenerationChunk("", self._finish_reason, self._usage)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -60,6 +61,19 @@ def test_without_a_timeout_there_is_no_deadline() -> None:
     nested(Deadline, seen).invoke("a", {"tags": ["t"]})
     nested(Deadline, seen).invoke("a")
     assert seen == [None] * 4
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e10, 10**400], ids=["inf", "300 years", "no float"])
+@pytest.mark.parametrize("name", ["timeout", "first_token_timeout"])
+def test_a_timeout_that_no_clock_can_count_is_none(name: str, seconds: float) -> None:
+    seen: Seen = []
+    for model in (Deadline(seen=seen), AsyncDeadline(seen=seen)):
+        config: Any = {name: seconds}
+        limited = model.with_timeout(**config)
+        assert model.invoke("a", config) == limited.invoke("a") == "a"
+        assert list(model.stream("a", config)) == list(limited.stream("a")) == ["a"]
+        assert model.batch(["a", "b"], config) == limited.batch(["a", "b"]) == ["a", "b"]
+    assert seen == [None] * 16
 
 
 def test_an_inner_timeout_shortens_the_deadline_and_never_extends_it() -> None:

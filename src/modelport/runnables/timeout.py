@@ -18,7 +18,7 @@ from modelport.engine.workers import nothing
 from modelport.runnables.base import In, Out, Runnable, configs_for
 from modelport.runnables.binding import RunnableBinding
 from modelport.runs.config import RunnableConfig, check_seconds
-from modelport.runs.scope import SCOPE, Scope, scope_of
+from modelport.runs.scope import SCOPE, Scope, deadline_after, scope_of
 from modelport.values.errors import InputError, ModelTimeoutError
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ class RunnableWithTimeout(Runnable[In, Out]):
     def _limits(self) -> tuple[float | None, float | None]:
         """Return the deadlines of a call that is made now: of all of it, and of its first chunk."""
         now = time.monotonic()
-        timeout, first = self.timeout, self.first_token_timeout
-        return (None if timeout is None else now + timeout, None if first is None else now + first)
+        return deadline_after(now, self.timeout), deadline_after(now, self.first_token_timeout)
 
     def _scope(self, config: Any, limits: tuple[float | None, float | None], *, whole: bool) -> Scope:
         """Return the scope of one call, with its deadlines; an answer that comes whole is its own first chunk."""

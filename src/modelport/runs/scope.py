@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCOPE: ContextVar[Scope | None] = ContextVar("modelport_scope", default=None)
 """The scope of the code that runs now."""
 
+LONGEST_SECONDS = 1e9
+"""The longest timeout that is one, thirty years: clocks and locks cannot count to infinity, which is no timeout."""
+
 
 class Scope:
     """Is what one call inherits from the calls around it and from its config."""
@@ -175,10 +178,13 @@ def _take(scope: Scope, config: Mapping[str, Any]) -> None:
     timeout, first = config.get("timeout"), config.get("first_token_timeout")
     if timeout is not None or first is not None:
         now = time.monotonic()
-        if timeout is not None:
-            scope.deadline = _earlier(scope.deadline, now + timeout)
-        if first is not None:
-            scope.first_token_deadline = _earlier(scope.first_token_deadline, now + first)
+        scope.deadline = _earlier(scope.deadline, deadline_after(now, timeout))
+        scope.first_token_deadline = _earlier(scope.first_token_deadline, deadline_after(now, first))
+
+
+def deadline_after(now: float, seconds: float | None) -> float | None:
+    """Return when a timeout ends that begins now; None when it does not, because it is None or beyond all clocks."""
+    return None if seconds is None or seconds > LONGEST_SECONDS else now + seconds
 
 
 def _uuid_of(run_id: Any) -> UUID:

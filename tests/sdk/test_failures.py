@@ -16,6 +16,7 @@ from modelport import LLM, ChatModel, CustomLLM, CustomLLMError
 from modelport.registry.providers import resolve
 from modelport.sdk.settings import settings
 from modelport.values import status_errors
+from modelport.values.errors import InputError, KeywordError
 
 WAYS = ("completion", "acompletion", "stream", "astream")
 every_way = pytest.mark.parametrize("way", WAYS)
@@ -204,6 +205,28 @@ def test_headers_for_a_model_that_takes_none_are_an_error() -> None:
     with pytest.raises(modelport.ModelportError, match="extra_headers"):
         modelport.completion("m/x", "hi", extra_headers={"a": "b"})
     assert modelport.completion("m/x", "hi", metadata={"k": 1}).choices[0].message.content == "heat None"
+
+
+class AnyKeyword(LLM):
+    def _call(self, prompt: str, run_manager: Any, **kwargs: Any) -> str:
+        return repr(kwargs)
+
+
+@pytest.mark.parametrize("name", ["self", "prompt", "run_manager"])
+def test_a_parameter_that_the_hook_is_called_with_anyway_is_the_callers_mistake(name: str) -> None:
+    modelport.register("m", AnyKeyword())
+    given: dict[str, Any] = {name: 1}
+    with pytest.raises(KeywordError, match=rf"AnyKeyword\._call does not take the keyword {name!r}; .* framework"):
+        modelport.completion("m/x", "hi", **given)
+    assert modelport.completion("m/x", "hi", drop_params=True, **given).choices[0].message.content == "{}"
+
+
+@pytest.mark.parametrize("name", ["headers", "extra_headers"])
+def test_headers_that_are_no_dict_are_the_callers_mistake(name: str) -> None:
+    modelport.register("m", AnyKeyword())
+    given: dict[str, Any] = {name: [("a", "b")]}
+    with pytest.raises(InputError, match=f"{name} must be a dict, not list"):
+        modelport.completion("m/x", "hi", **given)
 
 
 def test_answers_are_read_both_ways_and_dumped() -> None:

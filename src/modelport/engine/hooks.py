@@ -24,6 +24,7 @@ class Hook:
     """Is one hook of a class: its name, its kind, and what its signature takes."""
 
     __slots__ = (
+        "_ours",
         "cls_name",
         "is_async",
         "is_batch",
@@ -54,6 +55,9 @@ class Hook:
         """Whether it has `**kwargs`."""
         self.takes_stop = "stop" in self.names
         self.takes_manager = "run_manager" in self.names
+        first = [p.name for p in list(signature.parameters.values())[:2] if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self._ours = frozenset(first + ["run_manager"] * self.takes_manager)
+        """The parameters that the engine fills: a caller's keyword of such a name would be there twice."""
 
     @property
     def label(self) -> str:
@@ -62,7 +66,7 @@ class Hook:
 
     def takes(self, keyword: str) -> bool:
         """Tell whether a call's keyword reaches the hook."""
-        return self.takes_any or keyword in self.names
+        return (self.takes_any or keyword in self.names) and keyword not in self._ours
 
     def bind(
         self,
@@ -90,13 +94,15 @@ class Hook:
         Raises:
             KeywordError: The first such keyword, with the near name.
         """
-        if self.takes_any:
+        if self.takes_any and self._ours.isdisjoint(kwargs):
             return
         for keyword in kwargs:
-            if keyword not in self.names:
+            if not self.takes(keyword):
                 known = sorted(self.names - _OURS)
                 near = difflib.get_close_matches(keyword, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'no keywords'}"
+                if keyword in self._ours:
+                    hint = "a parameter of that name is filled by the framework"
                 raise KeywordError(f"{self.label} does not take the keyword {keyword!r}; {hint}", param=keyword)
 
 

@@ -204,10 +204,18 @@ def own_keywords(
 
 
 def headers_in(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the extra headers among a caller's keywords."""
-    if not given:
-        return {}
-    return {**(given.get("headers") or {}), **(given.get("extra_headers") or {})}
+    """Return the extra headers among a caller's keywords.
+
+    Raises:
+        InputError: They are no dict.
+    """
+    found: dict[str, Any] = {}
+    for name in ("headers", "extra_headers"):
+        headers: Any = given.get(name) or {}
+        if not isinstance(headers, Mapping):
+            raise InputError(f"{name} must be a dict, not {type(headers).__name__}", param=name)
+        found.update(cast("Mapping[str, Any]", headers))
+    return found
 
 
 def handler_request(

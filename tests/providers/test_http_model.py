@@ -221,7 +221,7 @@ class TestConstruction:
             ({"streaming": {"text_path": "a..b"}}, r"'streaming\.text_path'.*is no JMESPath"),
             ({"streaming": {"format": "xml"}}, r"'streaming\.format'"),
             ({"streaming": {"body": ["{{"]}}, r"streaming\.body\[0\]"),
-            ({"api_key": "k"}, "api_key is in no template"),
+            ({"api_key": "k"}, "^HTTPModel cannot be made: api_key is in no template"),
             ({"headers": {"x": "{{ api_key }}"}}, "give it as api_key="),
             ({"method": "DELETE"}, "'method'"),
         ],

@@ -64,10 +64,12 @@ def warn_of_batches(cls: type[AuthoredModel]) -> None:
 
 
 def _line(detail: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in detail["loc"]) or "value"
+    place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "missing":
         return f"field {place!r} is missing; give it as {place}=…"
     message: str = detail["msg"]
+    if not place:  # a validator of the whole model says itself what it is about
+        return message.removeprefix("Value error, ")
     return f"field {place!r}: {message[:1].lower()}{message[1:]}"
 
 

@@ -178,6 +178,7 @@ class TestImages:
         assert self.read(one.data)[:2] == (3, 2)
         assert self.read(one.data)[2] != self.read(other.data)[2]
         assert model.generate_images("a cat", size="3x2").images[0].data == one.data
+        assert model.generate_images("a cat", size="auto").images == model.generate_images("a cat").images
         assert one.mime_type == "image/png"
         assert self.read(model.generate_images("x").images[0].data)[:2] == (16, 16)
 

@@ -48,12 +48,12 @@ class MockImages(ImageModel):
     model: str = "mock"
     """The name that logs carry."""
     size: str = "16x16"
-    """Width and height in pixels, when a call does not say."""
+    """Width and height in pixels, when a call does not say, or says `auto`."""
     seed: int = 0
     """Models with one seed give equal images."""
 
     async def _agenerate_images(self, prompt: str, n: int = 1, size: str | None = None, **kwargs: Any) -> list[Image]:
-        width, height = _sides(size or self.size)
+        width, height = _sides(self.size if not size or size == "auto" else size)
         return [_image(width, height, _digest(self.seed, f"{prompt}:{index}")) for index in range(n)]
 
     async def _aedit_images(
@@ -65,7 +65,7 @@ class MockImages(ImageModel):
         size: str | None = None,
         **kwargs: Any,
     ) -> list[Image]:
-        width, height = _sides(size or self.size)
+        width, height = _sides(self.size if not size or size == "auto" else size)
         inputs = hashlib.sha256(b"".join(image.data or b"" for image in images)).hexdigest()
         return [_image(width, height, _digest(self.seed, f"{prompt}:{inputs}:{index}")) for index in range(n)]
 

@@ -1,11 +1,13 @@
 """The classes of our models of LangChain's: one for each class and what it does by itself, with its name.
 
-A hook is there where the class has a method of its own for it, so that everything else is derived from those. Its
-signature is that method's: a keyword that the method does not take is refused before it is called.
+A hook is there where the class has a method of its own for it, so that everything else is derived from those; one
+that only says "not implemented" is none. Its signature is that method's: a keyword that the method does not take is
+refused before it is called.
 """
 
 from __future__ import annotations
 
+import dis
 import inspect
 import threading
 import types
@@ -20,6 +22,8 @@ from modelport.integrations.langchain.foreign_text import TEXT_HOOKS, LangChainT
 
 _TOOL_WORDS = ("tools", "tool_choice", "parallel_tool_calls")
 _HANDED = frozenset({"self", "stop", "run_manager", "prompt", "prompts", "messages"})
+_GIVING = frozenset({"RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE"})
+"""Instructions of code that gives something, or waits for it."""
 _lock = threading.Lock()
 _made: dict[tuple[Any, ...], type[Any]] = {}
 
@@ -35,7 +39,7 @@ def class_for(value: Any, *, batches: bool = False) -> type[Any]:
     model = unbound(value).model
     cls = cast("type[Any]", type(model))
     is_chat = isinstance(model, BaseChatModel)
-    methods = _chat_methods(model) if is_chat else _text_methods(cls, batches=batches)
+    methods = answering(_chat_methods(model) if is_chat else _text_methods(cls, batches=batches))
     supports = _supports(model)
     place = (cls, tuple(methods), supports, model.custom_get_token_ids is None)
     with _lock:
@@ -52,6 +56,22 @@ def new_class(owner: type[Any], base: type[Any], namespace: Mapping[str, Any]) -
     """Return a subclass of one of our classes with the name of a foreign one."""
     named = {"__module__": owner.__module__, "__qualname__": owner.__qualname__, "__doc__": owner.__doc__, **namespace}
     return cast("type[Any]", types.new_class(owner.__name__, (base,), {}, lambda body: body.update(named)))
+
+
+def answering(methods: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Return the methods that can answer; all of them if none can, so that their own error is what callers see.
+
+    LangChain has some that every class must write: an async one writes `raise NotImplementedError` there.
+    """
+    return {name: one for name, one in methods.items() if not _only_refuses(one)} or dict(methods)
+
+
+def _only_refuses(method: Callable[..., Any]) -> bool:
+    """Tell whether a method does nothing but raise NotImplementedError."""
+    code: Any = getattr(method, "__code__", None)
+    steps = list(dis.get_instructions(code)) if code is not None else []
+    gives = any(step.opname in _GIVING for step in steps)
+    return not gives and any("NotImplementedError" in step.argrepr for step in steps)
 
 
 def _overrides(cls: type[Any], name: str, base: type[Any]) -> bool:

@@ -8,14 +8,14 @@ from typing import Any, cast
 from langchain_core.embeddings import Embeddings
 from pydantic import Field
 
-from modelport.integrations.langchain.foreign_classes import new_class
+from modelport.integrations.langchain.foreign_classes import answering, new_class
 from modelport.integrations.langchain.foreign_object import OfLangChain
 from modelport.models.embedding import EmbeddingModel
 
 _QUERIES = frozenset({"query", "search_query"})
 """What `input_type` says of texts that are questions: LangChain has another method for those."""
 _lock = threading.Lock()
-_made: dict[tuple[type[Any], bool], type[Any]] = {}
+_made: dict[tuple[Any, ...], type[Any]] = {}
 
 
 class LangChainEmbeddings(OfLangChain, EmbeddingModel):
@@ -50,13 +50,19 @@ async def _aembed_query(self: LangChainEmbeddings, text: str, *, input_type: str
 
 
 def embedding_class_for(value: Embeddings) -> type[Any]:
-    """Return our class for LangChain embeddings: with an async hook where the class has async methods of its own."""
+    """Return our class for LangChain embeddings: with the hooks that the class has methods of its own for."""
     cls = cast("type[Any]", type(value))
-    is_async = cls.aembed_documents is not Embeddings.aembed_documents
+    methods = {"_embed": cls.embed_documents}
+    if cls.aembed_documents is not Embeddings.aembed_documents:
+        methods["_aembed"] = cls.aembed_documents
+    names = tuple(answering(methods))
     with _lock:
-        made = _made.get((cls, is_async))
+        made = _made.get((cls, names))
         if made is None:
-            hooks: dict[str, Any] = {"_embed": _embed, **({"_aembed": _aembed} if is_async else {})}
+            hooks: dict[str, Any] = {name: _HOOKS[name] for name in names}
             hooks.update(embed_query=_embed_query, aembed_query=_aembed_query)
-            made = _made[cls, is_async] = new_class(cls, LangChainEmbeddings, hooks)
+            made = _made[cls, names] = new_class(cls, LangChainEmbeddings, hooks)
         return made
+
+
+_HOOKS: dict[str, Any] = {"_embed": _embed, "_aembed": _aembed}

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from typing_extensions import override
 
 from modelport.values.errors import InputError
+from modelport.values.foreign import callbacks_for_code
 from modelport.values.generations import GenerationChunk
 from modelport.values.messages import AIMessageChunk, ChatGenerationChunk
 from modelport.values.usage import Usage
@@ -114,9 +115,12 @@ class LLMRun:
         """Say why the answer ends ("stop", "length", "content_filter", …), when text alone cannot."""
         self.finish_reason = reason
 
-    def get_child(self, tag: str | None = None) -> Scope | None:
-        """Return what calls inside this run take as `config["callbacks"]`; None when there is nothing to inherit."""
-        return self.scope.inside(self.run, tag) if self.scope is not None else None
+    def get_child(self, tag: str | None = None) -> Any | None:
+        """Return what calls inside this run take as `config["callbacks"]`, those of LangChain's runnables too.
+
+        None when there is nothing to inherit.
+        """
+        return callbacks_for_code(self.scope.inside(self.run, tag)) if self.scope is not None else None
 
     def _token_chunk(self, token: str, chunk: Any) -> GenerationChunk:
         """Return the author's chunk, else one of the token; that of a chat model has a message."""

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from modelport.runs.config import check_config, placed
 from modelport.values.errors import InputError
-from modelport.values.foreign import LANGCHAIN, foreign_scope
+from modelport.values.foreign import LANGCHAIN, callbacks_for_code, foreign_scope
 
 if TYPE_CHECKING:
     from modelport.runs.listeners import Listener
@@ -119,7 +119,7 @@ class Scope:
 
     def as_config(self) -> dict[str, Any]:
         """Return this scope as a config, for a step or a function that takes one."""
-        config: dict[str, Any] = {"callbacks": self}
+        config: dict[str, Any] = {"callbacks": callbacks_for_code(self)}
         if self.tags:
             config["tags"] = list(self.tags)
         if self.metadata:

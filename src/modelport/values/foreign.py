@@ -36,6 +36,10 @@ class Adapter(Protocol):
         """Return the place in a run tree that a framework's `callbacks` are; None: they are no such thing."""
         ...
 
+    def callbacks_of(self, scope: Any) -> Any:
+        """Return what the framework's code takes as `callbacks` for a place in our run tree."""
+        ...
+
     def ambient_scope(self) -> Any | None:
         """Return the place in a run tree that the running code has in the framework; None: it has none."""
         ...
@@ -70,7 +74,16 @@ def foreign_scope() -> Any | None:
     variable: Any = getattr(sys.modules.get(LANGCHAIN), "var_child_runnable_config", None)
     if variable is None or variable.get() is None:
         return None
-    return cast("Adapter", importlib.import_module(_MODULES["langchain_core"])).ambient_scope()
+    return _langchain().ambient_scope()
+
+
+def callbacks_for_code(scope: Any) -> Any:
+    """Return what an author's code is given as `callbacks`: where LangChain is in use, what its runnables take too."""
+    return _langchain().callbacks_of(scope) if LANGCHAIN in sys.modules else scope
+
+
+def _langchain() -> Adapter:
+    return cast("Adapter", importlib.import_module(_MODULES["langchain_core"]))
 
 
 @lru_cache(maxsize=512)

@@ -104,6 +104,13 @@ def scope_of(callbacks: Any) -> Scope | None:
     return scope_of_manager(callbacks)
 
 
+def callbacks_of(scope: Scope) -> BaseCallbackManager:
+    """Return the LangChain callback manager for a place in our run tree; handed to a model of ours it is that place."""
+    from modelport.integrations.langchain.surroundings import manager_of_scope
+
+    return manager_of_scope(scope)
+
+
 def ambient_scope() -> Scope | None:
     """Return the place in LangChain's run tree of the code that runs now."""
     from modelport.integrations.langchain.surroundings import scope_of_surroundings

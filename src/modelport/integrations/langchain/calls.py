@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -18,6 +17,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from modelport.engine.call import Call
 from modelport.engine.hooks import Hook
 from modelport.integrations.langchain.faces import ModelFace
+from modelport.integrations.langchain.surroundings import is_bridge, is_on_a_loop
 from modelport.runs.listeners import Pending
 from modelport.runs.run import Run
 from modelport.runs.scope import SCOPE, Scope, scope_of
@@ -28,8 +28,6 @@ ToLangChain = Callable[[Any], Any]
 """Makes LangChain's chunk of one of ours."""
 
 _TOLD_NOBODY = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
-_BRIDGE = "modelport.integrations.langchain.bridge"
-"""The module whose handlers tell all of our listeners of LangChain's runs."""
 _LANGCHAINS_OWN = ("stream", "output_version", "ls_structured_output_format", "run_manager")
 """Keywords with which LangChain's classes steer themselves: a hook gets them only when it names them."""
 
@@ -65,7 +63,7 @@ class TokenRelay:
         told = self._to_langchain(chunk)
         manager = self._manager
         if isinstance(manager, AsyncCallbackManagerForLLMRun):
-            if _on_a_loop():
+            if is_on_a_loop():
                 return manager.on_llm_new_token(chunk.text, chunk=told)
             manager = manager.get_sync()
         manager.on_llm_new_token(chunk.text, chunk=told)
@@ -89,13 +87,16 @@ class Asked:
 
     __slots__ = ("include_stop", "kwargs", "max_tokens", "n", "scope", "stop")
 
-    def __init__(self, face: ModelFace, hook: Hook | None, stop: Any, kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, face: ModelFace, hook: Hook | None, stop: Any, manager: RunManager | None, kwargs: dict[str, Any]
+    ) -> None:
         """Read the arguments.
 
         Args:
             face: The LangChain object; its fields `stop`, `max_tokens` and `timeout` are the defaults.
             hook: The hook that may answer: a keyword that it names is its own, whatever LangChain uses it for.
             stop: Where to stop.
+            manager: LangChain's run, when there is one.
             kwargs: The caller's keywords.
         """
         defaults: Mapping[str, Any] = face.__dict__
@@ -123,7 +124,7 @@ class Asked:
                 first = kwargs.pop("first_token_timeout")
         self.scope = SCOPE.get()
         if self.scope is not None and self.scope.listeners:
-            self.scope = _without_told(self.scope)
+            self.scope = _without_told(self.scope, manager)
         if timeout is not None or first is not None:
             # The place in our run tree, if there is one: the one in LangChain's is told by LangChain itself.
             place = self.scope.inside(None) if self.scope is not None else Scope()
@@ -157,14 +158,15 @@ class Asked:
         return call
 
 
-def _without_told(scope: Scope) -> Scope:
+def _without_told(scope: Scope, manager: RunManager | None) -> Scope:
     """Return a scope of ours without those whom LangChain tells of the call: its run and ours are the same."""
     callbacks: Any = (var_child_runnable_config.get() or {}).get("callbacks")
     handlers: list[Any] = list(getattr(callbacks, "handlers", callbacks) or ())
+    handlers += manager.handlers if manager is not None else ()
     if not handlers:
         return scope
     left = scope.copy()
-    is_bridged = any(type(handler).__module__ == _BRIDGE for handler in handlers)
+    is_bridged = any(map(is_bridge, handlers))
     told = () if is_bridged else scope.listeners
     left.listeners = tuple(one for one in told if getattr(one, "handler", one) not in handlers)
     return left
@@ -174,11 +176,3 @@ def _wants_tokens(handler: Any) -> bool:
     """Tell whether a handler has a method of its own for tokens: for others none are looked after."""
     method: Any = getattr(cast("type[Any]", type(handler)), "on_llm_new_token", None)
     return method not in _TOLD_NOBODY and not getattr(handler, "ignore_llm", False)
-
-
-def _on_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -57,7 +57,7 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
     ) -> ChatResult:
         model = self.modelport_model
         hook = model.__modelport_hooks__.answer
-        asked = Asked(self, hook, stop, kwargs)
+        asked = Asked(self, hook, stop, run_manager, kwargs)
         asked.relay(run_manager, hook, chat_chunk)
         call = self._call_of(asked, messages)
         if asked.n == 1:
@@ -76,7 +76,7 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
     ) -> ChatResult:
         model = self.modelport_model
         hook = model.__modelport_hooks__.async_answer
-        asked = Asked(self, hook, stop, kwargs)
+        asked = Asked(self, hook, stop, run_manager, kwargs)
         asked.relay(run_manager, hook, chat_chunk)
         call = self._call_of(asked, messages)
         if asked.n == 1:
@@ -96,7 +96,7 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
         model = self.modelport_model
         if (place := self._place()) is not None:
             place.leave()
-        asked = Asked(self, model.__modelport_hooks__.stream, stop, kwargs)
+        asked = Asked(self, model.__modelport_hooks__.stream, stop, run_manager, kwargs)
         with closing(stream(self._call_of(asked, messages))) as source:
             for piece in source:
                 yield last_chat_chunk(piece, asked.model_name(model)) if _ends(piece) else chat_chunk(piece)
@@ -110,7 +110,7 @@ class ChatFace(BatchingFace, ModelFace, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         model = self.modelport_model
-        asked = Asked(self, model.__modelport_hooks__.astream, stop, kwargs)
+        asked = Asked(self, model.__modelport_hooks__.astream, stop, run_manager, kwargs)
         return self._opened(_achat_chunks(self._call_of(asked, messages), asked, self._place()))
 
     @override

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,6 +13,11 @@ from modelport.integrations.langchain.listeners import LangChainListener
 from modelport.runs.listeners import Listener, listeners_for
 from modelport.runs.run import Run
 from modelport.runs.scope import Scope
+
+_BRIDGE = "modelport.integrations.langchain.bridge"
+"""The module whose handlers tell all of our listeners of LangChain's runs."""
+_OURS = "modelport_scope"
+"""The attribute by which a manager that was made of a scope of ours knows it."""
 
 
 class ForeignRun:
@@ -39,6 +45,9 @@ class ForeignRun:
 
 def scope_of_manager(manager: BaseCallbackManager) -> Scope:
     """Return the place in a run tree that a callback manager is: `run_manager.get_child()`, `config["callbacks"]`."""
+    known: Scope | None = getattr(manager, _OURS, None)
+    if known is not None:
+        return known.with_handlers([one for one in manager.handlers if not is_bridge(one)])
     scope = Scope()
     handlers = [*manager.handlers, *(one for one in manager.inheritable_handlers if one not in manager.handlers)]
     scope.listeners = listeners_for(handlers)
@@ -68,6 +77,13 @@ def scope_of_surroundings() -> Scope | None:
     scope.configurable = dict(configurable or {})
     scope.max_concurrency = limit
     return scope
+
+
+def manager_of_scope(scope: Scope) -> BaseCallbackManager:
+    """Return the callback manager by which LangChain's runnables join our run tree at a scope."""
+    manager: Any = config_inside(scope, is_async=is_on_a_loop())["callbacks"]
+    setattr(manager, _OURS, scope)
+    return manager
 
 
 def config_inside(scope: Scope | None, *, is_async: bool) -> dict[str, Any]:
@@ -104,3 +120,17 @@ def config_inside(scope: Scope | None, *, is_async: bool) -> dict[str, Any]:
     if scope.run_id:
         config["run_id"] = scope.run_id
     return config
+
+
+def is_bridge(handler: Any) -> bool:
+    """Tell whether a handler of LangChain's is the one that tells our listeners."""
+    return type(handler).__module__ == _BRIDGE
+
+
+def is_on_a_loop() -> bool:
+    """Tell whether the running code is on an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

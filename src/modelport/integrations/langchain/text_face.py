@@ -137,7 +137,7 @@ class TextFace(BatchingFace, ModelFace, LLM):
     ) -> LLMResult:
         model = self.modelport_model
         hook = model.__modelport_hooks__.answer
-        asked = Asked(self, hook, stop, kwargs)
+        asked = Asked(self, hook, stop, run_manager, kwargs)
         if len(prompts) == 1:
             # LangChain gives the run of the first prompt only: of several, nobody could tell whose a token is.
             asked.relay(run_manager, hook, relayed_text)
@@ -161,7 +161,7 @@ class TextFace(BatchingFace, ModelFace, LLM):
     ) -> LLMResult:
         model = self.modelport_model
         hook = model.__modelport_hooks__.async_answer
-        asked = Asked(self, hook, stop, kwargs)
+        asked = Asked(self, hook, stop, run_manager, kwargs)
         if len(prompts) == 1:
             asked.relay(run_manager, hook, relayed_text)
             if asked.n == 1:
@@ -182,7 +182,9 @@ class TextFace(BatchingFace, ModelFace, LLM):
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
         model = self.modelport_model
-        call = Asked(self, model.__modelport_hooks__.stream, stop, kwargs).call(model, self._argument(prompt))
+        call = Asked(self, model.__modelport_hooks__.stream, stop, run_manager, kwargs).call(
+            model, self._argument(prompt)
+        )
         tell = run_manager.on_llm_new_token if run_manager is not None and run_manager.handlers else None
         pieces = TextPieces()
         new, checked = GenerationChunk.__new__, GenerationChunk.__pydantic_validator__.validate_python
@@ -208,7 +210,9 @@ class TextFace(BatchingFace, ModelFace, LLM):
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
         model = self.modelport_model
-        call = Asked(self, model.__modelport_hooks__.astream, stop, kwargs).call(model, self._argument(prompt))
+        call = Asked(self, model.__modelport_hooks__.astream, stop, run_manager, kwargs).call(
+            model, self._argument(prompt)
+        )
         tell = run_manager.on_llm_new_token if run_manager is not None and run_manager.handlers else None
         return self._opened(_atext_chunks(call, tell))
 

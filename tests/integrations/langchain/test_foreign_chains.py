@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnablePassthrough
 from pydantic import BaseModel
 
 import modelport
@@ -27,6 +27,7 @@ from tests.integrations.langchain.foreign_models import (
     StatusError,
     Streaming,
     StreamingChat,
+    Strict,
     ToolChat,
 )
 
@@ -111,6 +112,14 @@ def test_a_retry_hands_keywords_and_stop_on() -> None:
     foreign = Echo()
     assert from_langchain(foreign.with_retry()).invoke("abc", stop=["b"], top_k=1) == "ab"
     assert foreign._seen == [{"stop": ["b"], "top_k": 1}]
+
+
+def test_a_model_with_configurable_fields_is_a_model() -> None:
+    model = from_langchain(Strict().configurable_fields(name=ConfigurableField(id="who")))
+    assert model.invoke("abc", temperature=0.5) == "abc 0.5"
+    loud = from_langchain(Echo().configurable_fields(loud=ConfigurableField(id="loud")))
+    assert loud.invoke("abc", {"configurable": {"loud": True}}, stop=["B"], top_k=1) == "AB"
+    assert loud.chat_template is None
 
 
 async def test_a_chain_of_async_functions_answers_sync_callers_too() -> None:

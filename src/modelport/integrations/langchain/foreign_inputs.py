@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.runnables import Runnable as LangChainRunnable
 from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 
 from modelport.integrations.langchain.foreign_calls import unbound
@@ -42,12 +43,17 @@ class Reading(NamedTuple):
 
 
 def inner_model(value: Any) -> Any | None:
-    """Return the model that a retry, fallbacks or a binding call with a call's keywords; None: it is a chain."""
+    """Return the model that a retry, fallbacks, a binding or a configurable one call with a call's keywords.
+
+    None: it is a chain.
+    """
     while True:
         if isinstance(value, RunnableBindingBase):
             value = cast("RunnableBindingBase[Any, Any]", value).bound
         elif isinstance(value, RunnableWithFallbacks):
             value = cast("RunnableWithFallbacks[Any, Any]", value).runnable
+        elif isinstance(value, DynamicRunnable):
+            value = cast("DynamicRunnable[Any, Any]", value).default
         else:
             return value if isinstance(value, (BaseLLM, BaseChatModel)) else None
 

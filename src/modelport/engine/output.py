@@ -174,7 +174,10 @@ class Output:
             if message.text != text:
                 message = msgspec.structs.replace(message, content=text)
             # The facts of the whole answer come once, with the last chunk.
-            message = msgspec.structs.replace(message, usage_metadata=None, response_metadata={}, chunk_position=None)
+            calls = [_named(call) for call in message.tool_calls] if message.tool_calls else []
+            message = msgspec.structs.replace(
+                message, tool_calls=calls, usage_metadata=None, response_metadata={}, chunk_position=None
+            )
             self._chunks.append(message)
             if not (message.content or message.tool_calls or message.tool_call_chunks or message.additional_kwargs):
                 return None
@@ -182,7 +185,7 @@ class Output:
             return ChatGenerationChunk(text, None, None, piece.logprobs, message=AIMessageChunk(text))
         else:
             fragments = [call for call in piece.tool_calls or () if not isinstance(call.get("args"), dict)]
-            whole = [call for call in piece.tool_calls or () if isinstance(call.get("args"), dict)]
+            whole = [_named(call) for call in piece.tool_calls or () if isinstance(call.get("args"), dict)]
             message = AIMessageChunk(content=text, tool_calls=whole, tool_call_chunks=fragments)
             self._chunks.append(message)
         return ChatGenerationChunk(text, tool_calls=piece.tool_calls, logprobs=piece.logprobs, message=message)
@@ -225,7 +228,7 @@ class Output:
     def _whole_tool_calls(self) -> list[ToolCall]:
         if not self._tool_calls:
             return []
-        whole = [call for call in self._tool_calls if isinstance(call.get("args"), dict)]
+        whole = [_named(call) for call in self._tool_calls if isinstance(call.get("args"), dict)]
         fragments = [call for call in self._tool_calls if not isinstance(call.get("args"), dict)]
         return [*whole, *tool_calls_from_chunks(fragments), *invalid_tool_calls_from_chunks(fragments)]
 
@@ -244,6 +247,11 @@ class Output:
             usage_metadata={**usage.to_usage_metadata(), **self._details},
             response_metadata=facts_of(reason, usage, name, self.logprobs),
         )
+
+
+def _named(call: ToolCall) -> ToolCall:
+    """Return a whole tool call with all that one has: LangChain's tools look at the type to know one."""
+    return call if call.get("type") in ("tool_call", _INVALID) else {"id": None, **call, "type": "tool_call"}
 
 
 def nothing_yielded(label: str) -> HookError:

@@ -108,7 +108,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
 
     def bind_tools(
         self,
-        tools: Sequence[Mapping[str, Any] | type | Callable[..., Any]],
+        tools: Sequence[Mapping[str, Any] | type | Callable[..., Any] | Any],
         *,
         tool_choice: Any = None,
         **kwargs: Any,
@@ -116,7 +116,7 @@ class ChatModel(AuthoredModel, Many[PromptInput, AIMessage]):
         """Return this model with tools that every call offers.
 
         Args:
-            tools: OpenAI tool dicts, pydantic models, or functions with annotations and a docstring.
+            tools: OpenAI tool dicts, pydantic models, functions with annotations and a docstring, or LangChain's tools.
             tool_choice: Given to the hook as it is, when it is not None.
             **kwargs: More keywords of every call.
 

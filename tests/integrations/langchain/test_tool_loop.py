@@ -19,9 +19,6 @@ def plus(a: int, b: int) -> int:
     return a + b
 
 
-TOOLS: list[Any] = [plus]
-
-
 class Caller(ChatModel):
     """Calls a tool first, and says only what has to be said of the call."""
 
@@ -32,7 +29,7 @@ class Caller(ChatModel):
 
 
 def test_a_tool_of_langchains_takes_a_call_as_the_model_gives_it() -> None:
-    model = Caller().bind_tools(TOOLS)
+    model = Caller().bind_tools([plus])
     history: list[Any] = [HumanMessage("one and two?")]
     history.append(model.invoke(history))
     history += [plus.invoke(call) for call in history[-1].tool_calls]
@@ -40,5 +37,5 @@ def test_a_tool_of_langchains_takes_a_call_as_the_model_gives_it() -> None:
 
 
 def test_so_it_does_from_a_stream() -> None:
-    pieces: list[Any] = list(Caller().bind_tools(TOOLS).stream("one and two?"))
+    pieces: list[Any] = list(Caller().bind_tools([plus]).stream("one and two?"))
     assert [plus.invoke(call).content for call in reduce(add, pieces).tool_calls] == ["3"]

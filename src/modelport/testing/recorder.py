@@ -107,3 +107,23 @@ class RecordingHandler(BaseCallbackHandler):
     @override
     def on_retry(self, retry_state: Any, **kwargs: Any) -> None:
         self.add("on_retry", retry_state, **kwargs)
+
+
+class OwnRunsRecorder(RecordingHandler):
+    """Leaves out what is told of models and chains that the called model's hook calls: they are runs inside its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._models: set[UUID | None] = set()
+        self._inside: set[UUID | None] = set()
+
+    @override
+    def add(self, event: str, payload: Any, /, run_id: UUID | None = None, **facts: Any) -> None:
+        parent = facts.get("parent_run_id")
+        if parent is not None and (parent in self._models or parent in self._inside):
+            self._inside.add(run_id)
+        if run_id is not None and run_id in self._inside:
+            return
+        if event in STARTS:
+            self._models.add(run_id)
+        super().add(event, payload, run_id=run_id, **facts)

@@ -13,7 +13,7 @@ from modelport.testing.conditions import has_batch
 from modelport.testing.gates import Gate, Rendezvous, in_thread, patiently
 from modelport.testing.guarantees.deadline import expect_timeout
 from modelport.testing.probe import Probe, ProbeError
-from modelport.testing.recorder import RecordingHandler
+from modelport.testing.recorder import OwnRunsRecorder
 from modelport.testing.subject import Subject, own_keyword
 from modelport.testing.ways import SINGLES, WAYS, asking
 
@@ -66,7 +66,7 @@ async def _expect_own_answers(probe: Probe, prompts: list[str], tasks: list[asyn
 @check_each_way("batch:{way}:shared-calls", source=SOURCE, ways=SINGLES, applies=[has_batch])
 async def shared_calls(subject: Subject, way: str) -> None:
     """Calls by `{way}` that come while a batch runs share the next hook calls, none of more than `max_batch_size`."""
-    probe, record, prompts = batching(subject, way, _SIZE), RecordingHandler(), _prompts(_CALLS)
+    probe, record, prompts = batching(subject, way, _SIZE), OwnRunsRecorder(), _prompts(_CALLS)
     with Gate() as gate:
         second = Rendezvous(2)
         probe.on_enter = lambda call: second.arrive() and gate
@@ -258,7 +258,7 @@ async def own_deadline(subject: Subject, way: str) -> None:
 @check_each_way("batch:{way}:item-runs", source=SOURCE, ways=SINGLES, applies=[has_batch])
 async def item_runs(subject: Subject, way: str) -> None:
     """Each `{way}` of a shared hook call has its own run: its prompt, its answer, one start and one end."""
-    probe, record, prompts = batching(subject, way, 3, waits=True), RecordingHandler(), _prompts(3)
+    probe, record, prompts = batching(subject, way, 3, waits=True), OwnRunsRecorder(), _prompts(3)
     async with asking(way, probe.face) as ask:
         tasks = [ask(prompt, {"callbacks": [record]}) for prompt in prompts]
         await _expect_own_answers(probe, prompts, tasks)

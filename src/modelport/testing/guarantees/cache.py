@@ -15,11 +15,11 @@ from modelport.engine.memory_cache import LRUCache
 from modelport.models.secrets import known_secrets
 from modelport.testing import gates
 from modelport.testing.checks import NotApplicable, check_each_way, expect, expect_equal
-from modelport.testing.conditions import called_directly, framework_fans_out, has_secrets, has_stream
+from modelport.testing.conditions import called_directly, framework_fans_out, has_secrets, has_stream, unlimited
 from modelport.testing.gates import Gate, Rendezvous, patiently
 from modelport.testing.guarantees.cancel import abandon
 from modelport.testing.probe import Probe
-from modelport.testing.recorder import Event, RecordingHandler
+from modelport.testing.recorder import Event, OwnRunsRecorder
 from modelport.testing.subject import Subject, own_keyword
 from modelport.testing.ways import GENERATES, SINGLES, STREAMS, WAYS, asking, generate_by, text_of
 
@@ -201,7 +201,12 @@ async def next_after_failure(subject: Subject, way: str) -> None:
     expect_equal(asked(probe), 2, "the number of hook calls")
 
 
-@check_each_way("cache:{way}:next-after-cancel", source=SOURCE, ways=[way for way in SINGLES if WAYS[way].is_async])
+@check_each_way(
+    "cache:{way}:next-after-cancel",
+    source=SOURCE,
+    ways=[way for way in SINGLES if WAYS[way].is_async],
+    applies=[unlimited],
+)
 async def next_after_cancel(subject: Subject, way: str) -> None:
     """When the `{way}` whose hook runs is cancelled, the next that waits calls the hook."""
     probe, prompt = cached(subject), subject.prompts[0]
@@ -230,7 +235,7 @@ def _told(events: list[Event]) -> list[tuple[str, Any]]:
 @check_each_way("cache:{way}:hit-events", source=SOURCE)
 async def hit_events(subject: Subject, way: str) -> None:
     """A `{way}` from the cache fires the start, the tokens and the one end of a call of the hook, marked `cached`."""
-    probe, missed, hit = cached(subject, _SCRIPT), RecordingHandler(), RecordingHandler()
+    probe, missed, hit = cached(subject, _SCRIPT), OwnRunsRecorder(), OwnRunsRecorder()
     for record in (missed, hit):
         async with patiently(f"`{way}`"):
             await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})

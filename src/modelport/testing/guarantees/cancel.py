@@ -13,7 +13,7 @@ from modelport.testing.checks import CheckFailure, NotApplicable, check, check_e
 from modelport.testing.conditions import has_stream, has_sync_stream
 from modelport.testing.gates import Gate, in_thread, patiently
 from modelport.testing.probe import HookCall, Probe
-from modelport.testing.recorder import RecordingHandler
+from modelport.testing.recorder import OwnRunsRecorder
 from modelport.testing.subject import Subject
 from modelport.testing.ways import ASYNC_WAYS, STREAMS, WAYS, text_of
 from modelport.values.errors import ModelTimeoutError
@@ -73,7 +73,7 @@ async def closed(subject: Subject, way: str) -> None:
 @check_each_way("cancel:{way}:own-answer", source=SOURCE, ways=STREAMS, applies=[has_stream])
 async def own_answer(subject: Subject, way: str) -> None:
     """A `{way}` of the author's own answer that is left after one piece ends the hook, with an end event, no error."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     prompt = max(subject.prompts, key=lambda one: len(str(one)))
     taken = await abandon(way, probe.face, prompt, {"callbacks": [record]}, pieces=1)
     if not taken:
@@ -152,7 +152,7 @@ def _is_marked(response: LLMResult) -> bool:
 @check_each_way("cancel:{way}:end-event", source=SOURCE, ways=STREAMS, applies=[has_stream])
 async def end_event(subject: Subject, way: str) -> None:
     """The end event of an abandoned `{way}` carries what was produced, marked cancelled; there is no error event."""
-    probe, record = endless(subject), RecordingHandler()
+    probe, record = endless(subject), OwnRunsRecorder()
     taken = await abandon(way, probe.face, subject.prompts[0], {"callbacks": [record]})
     await probe.until(lambda: bool(record.ends or record.failures), "firing the end event")
     expect(not record.failures, "an error event was fired")
@@ -168,7 +168,7 @@ async def timeout_event(subject: Subject, way: str) -> None:
     """A `{way}` that runs out of time fires an end event, marked cancelled, and no error event."""
     probe = subject.probe()
     for factor in (1, 10, 100):
-        record = RecordingHandler()
+        record = OwnRunsRecorder()
         config = {"callbacks": [record], "timeout": factor * gates.SOON_SECONDS}
         with Gate() as gate:
             probe.on_enter = lambda call, gate=gate: gate
@@ -184,7 +184,7 @@ async def timeout_event(subject: Subject, way: str) -> None:
     raise CheckFailure("the deadline passed before the hook was called")
 
 
-def _expect_marked_end(record: RecordingHandler) -> None:
+def _expect_marked_end(record: OwnRunsRecorder) -> None:
     names = [event.name for event in record.events]
     expect(len(record.ends) == 1 and not record.failures, f"the events are {names}")
     marked = _is_marked(record.ends[0].payload)

@@ -10,7 +10,7 @@ from modelport.engine.choices import astream_choices
 from modelport.testing.checks import CheckFailure, check, check_each_way, expect, expect_equal
 from modelport.testing.conditions import called_directly, framework_fans_out, has_no_batch, has_stream, unlimited
 from modelport.testing.gates import Rendezvous, patiently
-from modelport.testing.recorder import RecordingHandler
+from modelport.testing.recorder import OwnRunsRecorder
 from modelport.testing.subject import Subject
 from modelport.testing.ways import GENERATES, generate_by
 from modelport.values.errors import InputError
@@ -34,7 +34,7 @@ async def as_many(subject: Subject, way: str) -> None:
 @check_each_way("choices:{way}:own-runs", source=SOURCE, ways=GENERATES, applies=[called_directly, framework_fans_out])
 async def own_runs(subject: Subject, way: str) -> None:
     """Each of the n choices of `{way}` is a run of its own."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     async with patiently(f"`{way}`"):
         await generate_by(way, probe.model, subject.prompts[:1], n=3, config={"callbacks": [record]})
     expect_equal(len({event.run_id for event in record.starts}), 3, "the number of runs started")

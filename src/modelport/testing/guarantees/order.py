@@ -8,7 +8,7 @@ from modelport.testing.checks import CheckFailure, NotApplicable, check_each_way
 from modelport.testing.conditions import has_no_stream, has_stream
 from modelport.testing.gates import patiently
 from modelport.testing.probe import HookCall, ProbeError
-from modelport.testing.recorder import RecordingHandler
+from modelport.testing.recorder import OwnRunsRecorder
 from modelport.testing.subject import Subject
 from modelport.testing.ways import BATCHES, STREAMS, WAYS, batch_by, read_pieces, text_of
 
@@ -17,7 +17,7 @@ _SCRIPT = ("one ", "two ", "", "three ", "four")
 _AUTHORS = "the author's own token"
 
 
-async def _stream_recorded(way: str, model: Any, prompt: Any, record: RecordingHandler) -> None:
+async def _stream_recorded(way: str, model: Any, prompt: Any, record: OwnRunsRecorder) -> None:
     """Stream an answer, and add each piece to the record when the consumer gets it."""
 
     def note(piece: Any) -> None:
@@ -31,7 +31,7 @@ async def _stream_recorded(way: str, model: Any, prompt: Any, record: RecordingH
 @check_each_way("order:{way}:token-first", source=SOURCE, ways=STREAMS, applies=[has_stream])
 async def token_first(subject: Subject, way: str) -> None:
     """In `{way}` the token event of each non-empty chunk fires once, just before the consumer gets the chunk."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     probe.script = _SCRIPT
     await _stream_recorded(way, probe.face, subject.prompts[0], record)
     seen = [
@@ -46,7 +46,7 @@ async def token_first(subject: Subject, way: str) -> None:
 @check_each_way("order:{way}:own-tokens", source=SOURCE, ways=STREAMS, applies=[has_stream])
 async def own_tokens(subject: Subject, way: str) -> None:
     """In `{way}` of the author's own answer each piece has its token event, and before the consumer gets it."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     await _stream_recorded(way, probe.face, subject.prompts[0], record)
     told = ""
     given = ""
@@ -66,7 +66,7 @@ async def joined_tokens(subject: Subject, way: str) -> None:
     """A streaming hook fires its token events also when `{way}` gives its answer; joined they are the answer."""
     if not subject.hook_for(way).is_stream:
         raise NotApplicable(f"`{way}` is answered by `{subject.hook_for(way).name}`")
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     async with patiently(f"`{way}`"):
         text = await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     expect_equal("".join(record.tokens), text, "the joined token events")
@@ -75,7 +75,7 @@ async def joined_tokens(subject: Subject, way: str) -> None:
 @check_each_way("order:{way}:one-answer-silent", source=SOURCE, ways=STREAMS, applies=[has_no_stream])
 async def one_answer_silent(subject: Subject, way: str) -> None:
     """A `{way}` that is made of one whole answer fires no token event of the framework's."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     probe.script = _SCRIPT
     await _stream_recorded(way, probe.face, subject.prompts[0], record)
     expect_equal(record.tokens, [], "the token events")
@@ -86,7 +86,7 @@ async def authors_token(subject: Subject, way: str) -> None:
     """In `_call` and `_acall` the author's own `on_llm_new_token` fires a token event, under `{way}`."""
     if subject.hook_for(way).name not in ("_call", "_acall"):
         raise NotApplicable(f"`{way}` is answered by `{subject.hook_for(way).name}`")
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     probe.script = _SCRIPT
     probe.on_enter = lambda call: call.manager.on_llm_new_token(_AUTHORS)
     async with patiently(f"`{way}`"):
@@ -97,7 +97,7 @@ async def authors_token(subject: Subject, way: str) -> None:
 @check_each_way("order:{way}:authors-token-in-stream", source=SOURCE, ways=STREAMS, applies=[has_stream])
 async def authors_token_in_stream(subject: Subject, way: str) -> None:
     """In a streaming hook the author's own `on_llm_new_token` is accepted and fires nothing, under `{way}`."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     probe.script = _SCRIPT
     probe.on_piece = lambda call: call.manager.on_llm_new_token(_AUTHORS)
     await _stream_recorded(way, probe.face, subject.prompts[0], record)
@@ -107,7 +107,7 @@ async def authors_token_in_stream(subject: Subject, way: str) -> None:
 @check_each_way("order:{way}:paired", source=SOURCE)
 async def paired(subject: Subject, way: str) -> None:
     """`{way}` fires one start and one end, of one run, with all tokens in between."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     async with patiently(f"`{way}`"):
         text = await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     events = record.of_models
@@ -125,7 +125,7 @@ async def paired(subject: Subject, way: str) -> None:
 @check_each_way("order:{way}:own-runs", source=SOURCE, ways=BATCHES)
 async def own_runs(subject: Subject, way: str) -> None:
     """Each item of `{way}` has its own run: its prompt, its tokens, its answer."""
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     async with patiently(f"`{way}`"):
         results = await batch_by(way, probe.face, subject.prompts, {"callbacks": [record]})
     starts = {event.run_id: event for event in record.starts}
@@ -147,7 +147,7 @@ async def error_paired(subject: Subject, way: str) -> None:
     def fail(call: HookCall) -> None:
         raise ProbeError("the check made this hook fail")
 
-    probe, record = subject.probe(), RecordingHandler()
+    probe, record = subject.probe(), OwnRunsRecorder()
     probe.on_enter = fail
     try:
         async with patiently(f"`{way}`"):

@@ -16,7 +16,7 @@ from modelport.testing.conditions import (
 )
 from modelport.testing.gates import patiently
 from modelport.testing.probe import HookCall, Probe
-from modelport.testing.recorder import RecordingHandler
+from modelport.testing.recorder import OwnRunsRecorder
 from modelport.testing.subject import Subject
 from modelport.testing.ways import GENERATES, STREAMS, WAYS, generate_by, text_of
 from modelport.values.usage import Usage
@@ -40,7 +40,7 @@ def _scripted(subject: Subject) -> Probe:
 
 async def _generation(subject: Subject, probe: Probe, way: str, prompt: Any, **kwargs: Any) -> Any:
     """Return what `generate` gives; of another way to call, what its end event carries."""
-    record = RecordingHandler()
+    record = OwnRunsRecorder()
     async with patiently(f"`{way}`"):
         if way not in GENERATES:
             await WAYS[way].text(probe.face, prompt, {"callbacks": [record]}, **kwargs)
@@ -67,7 +67,7 @@ async def always_there(subject: Subject, way: str) -> None:
 @check_each_way("usage:{way}:end-event", source=SOURCE)
 async def end_event(subject: Subject, way: str) -> None:
     """The end event of `{way}` carries the usage and the finish reason."""
-    probe, record = _scripted(subject), RecordingHandler()
+    probe, record = _scripted(subject), OwnRunsRecorder()
     async with patiently(f"`{way}`"):
         await WAYS[way].text(probe.face, subject.prompts[0], {"callbacks": [record]})
     response = record.ends[0].payload

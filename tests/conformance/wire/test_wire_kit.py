@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import jsonschema
@@ -152,6 +153,59 @@ async def test_streams_without_end_are_findings_of_the_stream_only(monkeypatch: 
     failed = {result.id for result in results if result.outcome == "fail"}
     assert {"wire-stream:chat:answers", "wire-stream:text:answers"} <= failed
     assert all("stream" in one for one in failed), failed
+
+
+class Doorkeeper(HttpServer):
+    """Answers everything in the same way, before any endpoint is looked for."""
+
+    status, headers = 401, {}
+
+    def answer(self, request: Request) -> Reply:
+        return Reply(self.status, b"no", self.headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "mend"),
+    [
+        (401, {}, "give it (`--key`), or the right one"),
+        (403, {}, "give it (`--key`), or the right one"),
+        (301, {"location": "https://there/v1"}, "check the address that it points to: https://there/v1"),
+        (404, {}, "is the address not right up to /v1?"),
+    ],
+)
+async def test_who_is_turned_away_at_the_door_is_told_how_to_get_in(
+    status: int, headers: dict[str, str], mend: str
+) -> None:
+    door = Doorkeeper()
+    door.status, door.headers = status, headers
+    ids = ["wire-models:list:answers", "wire-chat:whole:answers"]
+    async with serving(door) as url:
+        results = await arun_wire_checks(url, ids=ids, timeout_seconds=10)
+    assert [result.mend.endswith(mend) for result in results] == [True, True], results
+
+
+async def test_an_address_that_speaks_no_tls_is_told_from_a_server_that_just_closes() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    plain = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with plain:
+        port = plain.sockets[0].getsockname()[1]
+        url = f"https://127.0.0.1:{port}/v1"
+        [result] = await arun_wire_checks(url, ids=["wire-models:list:answers"], timeout_seconds=10)
+    assert result.mend == "check the address: its host, its port, and whether it is http or https"
+
+
+async def test_a_named_model_that_no_endpoint_answers_is_a_finding_though_others_answer() -> None:
+    ids = ["wire-chat:whole:answers", "wire-chat:whole:id"]
+    async with serving(Right()) as url:
+        results = await arun_wire_checks(url, key=KEY, model="typo", ids=ids, timeout_seconds=10)
+    assert outcomes(results) == {"wire-chat:whole:answers": "fail", "wire-chat:whole:id": "pass"}
+    assert "POST /chat/completions → 404" in results[0].seen
+    assert results[0].mend == f"name a model that it has (`--model`): {MODEL}"
 
 
 def test_a_server_that_is_not_there_is_a_finding() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
-from modelport.testing.checks import NotApplicable
+from modelport.testing.checks import CheckFailure, NotApplicable
 from modelport.testing.wire.answers import Answer, Streamed, text_of
 from modelport.testing.wire.server import Server, Unanswered
 
@@ -205,12 +206,13 @@ class Completions(Generation):
         return {"prompt": text}
 
     async def candidates(self) -> list[str]:
-        """Return the models that may answer here; the one that chats comes first."""
+        """Return the models that may answer here; the one that was named comes first, then the one that chats."""
         try:
             chats = [(await Chat(self.server).right_body())["model"]]
         except NotApplicable:
             chats = []
-        return [*chats, *(one for one in await super().candidates() if one not in chats)]
+        named = [] if self.server.asked_model is None else [self.server.asked_model]
+        return list(dict.fromkeys([*named, *chats, *await super().candidates()]))
 
 
 class Embeddings(Endpoint):
@@ -233,3 +235,19 @@ class Images(Endpoint):
     def bodies_for(self, model: str) -> list[Body]:
         """Return the body of a right request to a model."""
         return [{"model": model, "prompt": "a red square"}]
+
+
+async def expect_named_model(server: Server) -> None:
+    """Fail when the model that was named answers nowhere, while others answer in its place."""
+    named = server.asked_model
+    if named is None or (await Chat(server).first_answer()).status != 200:
+        return
+    for endpoint in (Chat, Completions, Embeddings, Images):
+        with suppress(NotApplicable):
+            if (await endpoint(server).right_body())["model"] == named:
+                return
+    answer = await server.ask("POST", Chat.path, Chat(server).bodies_for(named)[0])
+    known = ", ".join((await server.listed())[:MANY_MODELS])
+    raise CheckFailure(
+        f"nothing answers for {named!r}: {answer.shown}", f"name a model that it has (`--model`): {known}"
+    )

@@ -68,6 +68,17 @@ def expect_error_object(answer: Answer) -> None:
     expect(not found, f"{'; '.join(found)}: {answer.shown}", mend)
 
 
+def mend_at_the_door(answer: Answer, mend: str) -> str:
+    """Return how an answer is mended that is none of what was asked: it may come from before the server itself."""
+    if answer.status in (401, 403):
+        return "the server lets nobody in without its key: give it (`--key`), or the right one"
+    if 300 <= answer.status < 400:
+        return f"check the address that it points to: {answer.headers.get('location', 'it names none')}"
+    if answer.status == 404:
+        return f"{mend}; or is the address not right up to /v1?"
+    return mend
+
+
 def expect_taken(answer: Answer, what: str, mend: str) -> None:
     """Fail unless a right request is answered with 200."""
     expect(answer.status == 200, f"{what}: {answer.shown}", mend)

@@ -173,7 +173,7 @@ class Server:
             except _http_errors() as error:
                 failure = error
         seen = f"{request}: {type(failure).__name__}: {failure}"
-        raise Unanswered(seen, "answer every request with a status; never just close") from failure
+        raise Unanswered(seen, _mend_of(failure)) from failure
 
     def _content(self, body: Any, headers: Mapping[str, str | None]) -> dict[str, Any]:
         sent: dict[str, str] = dict(self.headers)
@@ -208,6 +208,16 @@ class Server:
         return Unanswered(
             f"{request}: no whole answer within {self.timeout_seconds:g} s", "bound what one request may take"
         )
+
+
+def _mend_of(failure: Exception | None) -> str:
+    import httpx
+
+    if isinstance(failure, httpx.ConnectError) and "CERTIFICATE" in str(failure):
+        return "give it a certificate that is trusted here; the variable SSL_CERT_FILE names authorities of your own"
+    if isinstance(failure, httpx.ConnectError):
+        return "check the address: its host, its port, and whether it is http or https"
+    return "answer every request with a status; never just close"
 
 
 def _wait_seconds(answer: Answer) -> float:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from modelport.testing.checks import NotApplicable, expect, expect_equal
 from modelport.testing.wire.answers import Answer, objects_of
-from modelport.testing.wire.judging import SPEC, expect_shape
+from modelport.testing.wire.judging import SPEC, expect_shape, mend_at_the_door
 from modelport.testing.wire.registry import wire_check
 from modelport.testing.wire.server import Server, Unanswered
 
@@ -20,7 +20,7 @@ async def answers(server: Server) -> None:
     """GET /models answers 200 with `{"object": "list", "data": [...]}`, and `data` has a model."""
     answer = await server.listing()
     mend = "serve GET /v1/models: clients ask it which ids they may call"
-    expect(answer.status == 200, answer.shown, mend)
+    expect(answer.status == 200, answer.shown, mend_at_the_door(answer, mend))
     expect(isinstance(answer.object.get("data"), list), f"{answer.shown}: no list under `data`", mend)
     expect(await server.listed(), f"{answer.shown}: no model with an id", mend)
 
@@ -77,7 +77,8 @@ async def retrieve_shape(server: Server) -> None:
 async def retrieve_unknown(server: Server) -> None:
     """GET /models/{id} answers 404 for a model that is not there."""
     answer = await server.ask("GET", "/models/no-such-model-0")
-    expect(answer.status == 404, f"{answer.shown}, not 404", "answer 404 with code `model_not_found`")
+    mend = mend_at_the_door(answer, "answer 404 with code `model_not_found`")
+    expect(answer.status == 404, f"{answer.shown}, not 404", mend)
 
 
 async def _right_list(server: Server) -> Answer:

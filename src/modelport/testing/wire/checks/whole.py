@@ -7,8 +7,8 @@ from typing import Any
 
 from modelport.testing.checks import expect, expect_equal
 from modelport.testing.wire.answers import choices_of, text_of
-from modelport.testing.wire.asking import Chat, Completions, Generation
-from modelport.testing.wire.judging import SPEC, expect_shape
+from modelport.testing.wire.asking import Chat, Completions, Generation, expect_named_model
+from modelport.testing.wire.judging import SPEC, expect_shape, mend_at_the_door
 from modelport.testing.wire.registry import add_check, generation_check, wire_check
 from modelport.testing.wire.server import Server
 
@@ -24,9 +24,10 @@ A_DAY_SECONDS = 86_400
 @wire_check("wire-chat:whole:answers", source=SPEC.format("createChatCompletion"))
 async def chat_answers(server: Server) -> None:
     """A right chat request is answered with 200 and a choice that has a message with a text."""
+    await expect_named_model(server)
     answer = await Chat(server).first_answer()
     mend = "serve POST /v1/chat/completions with model and messages"
-    expect(answer.status == 200, answer.shown, mend)
+    expect(answer.status == 200, answer.shown, mend_at_the_door(answer, mend))
     expect(choices_of(answer.object), f"{answer.shown}: no choices", mend)
     expect(text_of(answer.json) is not None, f"{answer.shown}: no text at choices[0].message.content", mend)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelport.cli import EXIT_FAILURE
+from modelport.cli import EXIT_FAILURE, EXIT_INTERRUPTED
 from modelport.cli.names import complete_checks
 from modelport.values.errors import InputError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modelport.testing import CheckResult
 
 _MODEL, _SERVER, _OUTPUT = "A model", "A server", "The output"
+_CTRL_C = "stopped by Ctrl-C"
 
 
 TargetArgument = Annotated[
@@ -125,7 +126,7 @@ def check(
             )
         _list_all(only or [], as_json=as_json)
         return
-    if target.startswith(("http://", "https://")):
+    if target.lower().startswith(("http://", "https://")):
         chosen = _server(target, {"--param": param, "--prompt": prompt, "--raw": raw}, key, model, timeout)
     else:
         chosen = _model(target, {"--model": model, "--timeout": timeout}, param or [], prompt or [], raw=raw)
@@ -138,7 +139,7 @@ def check(
         return
     if junit is not None:
         _must_be_writable(junit)
-    raise typer.Exit(_run(chosen, target, ids, len(checks), raw=raw, as_json=as_json, junit=junit, verbose=verbose))
+    raise typer.Exit(_run(chosen, target, ids, checks, raw=raw, as_json=as_json, junit=junit, verbose=verbose))
 
 
 def _server(
@@ -169,7 +170,7 @@ def _run(
     chosen: ModelTarget | ServerTarget,
     target: str,
     ids: list[str] | None,
-    count: int,
+    checks: Sequence[Listed],
     *,
     raw: bool,
     as_json: bool,
@@ -177,15 +178,27 @@ def _run(
     verbose: bool,
 ) -> int:
     from modelport.cli.check_progress import progress_on
+    from modelport.cli.findings import answers_nothing
     from modelport.cli.terminal import console_on
 
-    begun = time.monotonic()
+    begun, count, ended = time.monotonic(), len(checks if ids is None else ids), ""
     # What a model prints while it is checked must not end up among the results.
-    with (
-        contextlib.redirect_stdout(sys.stderr),
-        progress_on(console_on(sys.stderr), count if ids is None else len(ids)) as progress,
-    ):
-        results = _results_of(chosen, ids, progress.note)
+    with contextlib.redirect_stdout(sys.stderr), progress_on(console_on(sys.stderr), count) as progress:
+        results = progress.results
+
+        def note(result: CheckResult) -> None:
+            progress.note(result)
+            if ids is None and answers_nothing(results, checks):
+                raise _EnoughSeen
+
+        try:
+            _run_checks(chosen, ids, note)
+        except _EnoughSeen:
+            ended = "it answers in no way, so there is nothing else to see"
+        except KeyboardInterrupt:
+            if as_json or not results:
+                return EXIT_INTERRUPTED
+            ended, junit = _CTRL_C, None
     seconds = time.monotonic() - begun
     if junit is not None:
         from modelport.cli.junit import junit_xml
@@ -201,14 +214,20 @@ def _run(
         if raw:
             print("raw: what the author's own code does, without the guarantees around it\n")
         print_report(console_on(sys.stdout), results, seconds, every=verbose)
+    if ended:
+        print(f"modelport: {count - len(results)} of {count} checks were not run: {ended}", file=sys.stderr)
+    if ended == _CTRL_C:
+        return EXIT_INTERRUPTED
     return EXIT_FAILURE if any(one.outcome == "fail" for one in results) else 0
 
 
-def _results_of(
-    chosen: ModelTarget | ServerTarget, ids: list[str] | None, note: Callable[[CheckResult], None]
-) -> list[CheckResult]:
+class _EnoughSeen(Exception):  # noqa: N818 - no error: the rest would say the same
+    """Ends the checks of a model that answers nothing."""
+
+
+def _run_checks(chosen: ModelTarget | ServerTarget, ids: list[str] | None, note: Callable[[CheckResult], None]) -> None:
     try:
-        return chosen.run(ids, note)
+        chosen.run(ids, note)
     except TypeError as error:
         # What the kit says of a factory that makes no model.
         raise InputError(str(error)) from error

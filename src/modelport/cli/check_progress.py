@@ -21,6 +21,8 @@ class Progress:
     """Notes each result as it comes, and when."""
 
     def __init__(self, total: int, show: Callable[[Text], None] | None = None) -> None:
+        self.results: list[CheckResult] = []
+        """What was found so far."""
         self.seconds: dict[str, float] = {}
         """How long each check took, by its id."""
         self._total = total
@@ -31,6 +33,7 @@ class Progress:
     def note(self, result: CheckResult) -> None:
         """Note one more result."""
         now = time.monotonic()
+        self.results.append(result)
         self.seconds[result.id], self._since = now - self._since, now
         self._counts.count(result)
         if self._show is not None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from modelport.testing import CheckResult
 
+if TYPE_CHECKING:
+    from modelport.cli.check_targets import Listed
+
 _NAMES = re.compile(r"(`[^`]*`|/[a-z/]*[a-z])")
+_ANSWERING = ("derive", "embedding", "image")
 _THESE = {"`": "each of these ways", "/": "each of these"}
 
 
@@ -88,8 +93,8 @@ def _ways_by(results: Sequence[CheckResult], texts: Sequence[str]) -> dict[str, 
     return {text: ways for text, ways in found.values() if text}
 
 
-def parts_of(result: CheckResult) -> tuple[str, str, str]:
-    """Return the group, the way and the variant in a result's id."""
+def parts_of(result: Listed) -> tuple[str, str, str]:
+    """Return the group, the way and the variant in the id of a check or a result."""
     group, _, rest = result.id.partition(":")
     way, _, variant = rest.partition(":")
     return group, way, variant
@@ -119,3 +124,18 @@ def findings_of(results: Iterable[CheckResult]) -> list[Finding]:
             group, _, variant = parts_of(result)
             found.setdefault((group, variant), []).append(result)
     return [Finding(tuple(several)) for several in found.values()]
+
+
+def answers_nothing(results: Sequence[CheckResult], checks: Sequence[Listed]) -> bool:
+    """Tell whether a model was by now asked in every way, in vain: then no other check can see more than that.
+
+    Args:
+        results: What was found so far.
+        checks: The checks there are.
+    """
+    group, _, variant = parts_of(results[-1])
+    if variant != "answers" or group not in _ANSWERING:
+        return False
+    ways = {one.id for one in checks if parts_of(one)[0] == group and parts_of(one)[2] == variant}
+    outcomes = [one.outcome for one in results if one.id in ways]
+    return len(outcomes) == len(ways) and "pass" not in outcomes and "fail" in outcomes

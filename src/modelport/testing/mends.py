@@ -10,6 +10,8 @@ _IN_THE_MODEL = "the framework keeps this for every hook, so look at what the cl
 MENDS: dict[str, str] = {
     "derive": f"{_IN_THE_MODEL}a method of the framework's that the class replaces, or a client bound to one loop "
     "(`single_loop = True`, `loop_local`)",
+    "derive:answers": "make the hook itself answer first: `modelport call` shows what it raises, and where; prompts of "
+    "your own are given by `--prompt`, in Python by `prompts=`",
     "parity": "make every hook answer alike, or say `deterministic = False`",
     "stop": f"{_IN_THE_MODEL}end the answer at the first of `stop`, or leave `stop` out of the signature",
     "order": f"{_IN_THE_MODEL}yield each piece by itself, and call `run_manager.on_llm_new_token` only in `_call`",

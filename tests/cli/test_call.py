@@ -124,6 +124,7 @@ def test_a_secret_comes_from_the_environment(modelport: Run, monkeypatch: pytest
         (["opnai/x", "hi"], "did you mean 'openai'?"),
         (["shuot", "hi", "--config", "config.yaml"], "config.yaml has no model 'shuot'; did you mean 'shout'?"),
         (["shout", "hi", "--config", "config.yaml", "--url", "http://x/v1"], "give --config or --url, not both"),
+        (["shout", "hi", "--url", "127.0.0.1:4000/v1"], "'127.0.0.1:4000/v1' is no server's address; it begins with"),
         (["shout", "hi", "--config", "nothing.yaml"], "there is no config file 'nothing.yaml'"),
         (["my_models:Echo", "hi"], "Echo cannot be made: field 'n' is missing"),
         (["my_models:Echo", "hi", "-p", "n=two"], "field 'n'"),
@@ -183,6 +184,14 @@ def test_a_reader_that_leaves_closes_the_model_and_nothing_is_said(models: Path)
 
 def test_a_piped_answer_is_untouched(modelport: Run) -> None:
     assert modelport("call", "my_models:Colourful", "x")[1] == "\x1b[31mred\x07\n"
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("ascii", "hi ?"), ("cp1252", "hi é"), ("utf-8", "hi é")])
+def test_what_the_encoding_of_the_output_has_not_is_a_question_mark(models: Path, encoding: str, said: str) -> None:
+    command = [sys.executable, "-m", "modelport", "call", "mock/echo", "hi é"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(command, cwd=models, env=environment, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.decode(encoding), done.stderr) == (0, f"{said}\n", b"")
 
 
 def test_each_piece_is_printed_as_it_comes(models: Path) -> None:

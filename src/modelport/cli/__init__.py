@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always; it has the exit status.
     """
+    _print_what_the_output_has()
     try:
         if importlib.util.find_spec("typer") is None or importlib.util.find_spec("rich") is None:
             raise MissingExtraError("the command line", "cli")
@@ -42,6 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModelportError as error:
         print(f"modelport: {error}", file=sys.stderr)
         sys.exit(EXIT_MISTAKE)
+
+
+def _print_what_the_output_has() -> None:
+    """Print a question mark for what the output's encoding has not: a file of Windows's, a terminal without UTF-8."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _said(error: Any) -> str:

@@ -141,6 +141,8 @@ def test_the_list_has_the_checks_of_servers_too(modelport: Run) -> None:
     [
         ([], "there is nothing to check; name a model (modelport check my_models:MyLLM) or a server"),
         (["my_models"], "'my_models' is neither an import path (my_models:MyLLM"),
+        (["127.0.0.1:4000/v1", "--only", "wire-chat"], "'127.0.0.1:4000/v1' is neither an import path"),
+        (["http://"], "'http://' is no server's address; it begins with http:// or https://, as http://host/v1"),
         (["my_models:Shot"], "'my_models' has no 'Shot'; did you mean 'Shout'?"),
         (["wrong:not_a_model"], "'wrong:not_a_model' is of type int, not a model; it must be an LLM"),
         (["wrong:make_nothing"], "'wrong:make_nothing' is of type NoneType, not a model"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -114,7 +116,8 @@ def test_a_server_that_refuses_the_key_says_what_to_do(modelport: Run, url: str)
     ("arguments", "said"),
     [
         (["--url", "http://127.0.0.1:9/v1"], "http://127.0.0.1:9/v1 cannot be reached: "),
-        (["--url", "127.0.0.1/v1"], "--url must begin with http:// or https://, not '127.0.0.1/v1'"),
+        (["--url", "127.0.0.1/v1"], "'127.0.0.1/v1' is no server's address; it begins with http://"),
+        (["--url", "http://127.0.0.1:99999/v1"], "'http://127.0.0.1:99999/v1' is no server's address"),
         (["--url", "http://x/v1", "--config", "config.yaml"], "give --config or --url, not both"),
         (["--config", "nothing.yaml"], "there is no config file 'nothing.yaml'"),
     ],
@@ -123,3 +126,20 @@ def test_a_mistake_is_one_message_and_exit_status_2(modelport: Run, arguments: l
     code, out, errors = modelport("list", *arguments)
     assert (code, out) == (2, "")
     assert errors.startswith(f"modelport: {said}")
+
+
+def test_a_port_that_speaks_no_http_says_so(modelport: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9\r\n")
+                connection.recv(1000)
+
+        with ThreadPoolExecutor(1) as pool:
+            greeted = pool.submit(greet)
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+            said = modelport("list", "--url", url)
+            greeted.result()
+    assert said == (2, "", f"modelport: {url} does not speak HTTP; is it the right port?\n")

@@ -10,7 +10,7 @@ from modelport import LLM
 from modelport.testing import CheckResult, EchoLLM, all_checks, run_checks
 from modelport.testing.checks import AREAS
 from modelport.testing.kit import find_check
-from modelport.testing.mends import MENDS
+from modelport.testing.mends import MENDS, mend_for
 
 
 class Disagreeing(LLM):
@@ -47,10 +47,11 @@ def test_each_result_is_told_as_its_check_ends():
     assert [result.id for result in told] == ["derive:invoke:answers", "parity:stream:same-text", "cache:invoke:read"]
 
 
-def test_what_fails_without_a_mend_of_its_own_has_that_of_its_area():
+def test_what_fails_without_a_mend_of_its_own_has_that_of_its_topic_or_its_area():
     [result] = run_checks(Disagreeing, ids=["derive:stream:answers"])
     assert (result.outcome, result.seen) == ("fail", "ValueError: no stream today")
-    assert result.mend == MENDS["derive"]
+    assert result.mend == MENDS["derive:answers"]
+    assert mend_for("derive", "off-the-loop") == MENDS["derive"]
 
 
 def test_every_check_says_how_a_failure_is_mended():

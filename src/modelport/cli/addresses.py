@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -59,6 +60,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         if self.config is not None and self.url is not None:
             raise InputError("a model is one of a config or of a server; give --config or --url, not both")
         if self.url is not None:
+            check_url(self.url)
             provider = BUILTIN["openai"]()
             return Addressed(Target("openai", self.model, provider, self.key, self.url), params_of(self.params))
         if self.config is not None:
@@ -147,6 +149,21 @@ class Addressed(msgspec.Struct, frozen=True):
         except Exception:  # noqa: BLE001 - it has none of that kind
             return False
         return True
+
+
+def check_url(url: str) -> None:
+    """Refuse what is no server's address.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        address = urlsplit(url)
+        is_one = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:  # of the port, or of an IPv6 address
+        is_one = False
+    if not is_one or re.search(r"\s", url):
+        raise InputError(f"{url!r} is no server's address; it begins with http:// or https://, as http://host/v1")
 
 
 def is_import_path(text: str) -> bool:

@@ -145,8 +145,10 @@ def check(
 def _server(
     target: str, others: Mapping[str, object], key: str | None, model: str | None, timeout: float | None
 ) -> ServerTarget:
+    from modelport.cli.addresses import check_url
     from modelport.cli.check_targets import ServerTarget
 
+    check_url(target)
     for option, given in others.items():
         if given:
             raise InputError(f"{option} is for models; {target} is a server")
@@ -156,11 +158,17 @@ def _server(
 def _model(
     target: str, others: Mapping[str, object], params: Sequence[str], prompts: Sequence[str], *, raw: bool
 ) -> ModelTarget:
+    from modelport.cli.addresses import is_import_path
     from modelport.cli.check_targets import ModelTarget
 
     for option, given in others.items():
         if given is not None:
             raise InputError(f"{option} is for servers; {target!r} is a model")
+    if not is_import_path(target):
+        raise InputError(
+            f"{target!r} is neither an import path (my_models:MyLLM, path/to/my_models.py:MyLLM) nor a server's "
+            f"address (http://host/v1)"
+        )
     if prompts and (len(prompts) < 3 or len(set(prompts)) < len(prompts)):
         raise InputError(f"the checks need at least three different prompts, not {len(set(prompts))}")
     return ModelTarget(target, tuple(params), tuple(prompts), raw)

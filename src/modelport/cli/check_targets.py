@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from modelport.cli.addresses import is_class, is_function, is_import_path, load_value, made_by_function, near_name
+from modelport.cli.addresses import is_class, is_function, load_value, made_by_function, near_name
 from modelport.cli.params import params_of, text_fields_of
 from modelport.models.base import AuthoredModel
 from modelport.registry.made import made_provider
@@ -73,11 +73,6 @@ class ModelTarget(msgspec.Struct, frozen=True):
         Raises:
             LoadError: It cannot be imported or made, or is neither.
         """
-        if not is_import_path(self.path):
-            raise InputError(
-                f"{self.path!r} is neither an import path (my_models:MyLLM, path/to/my_models.py:MyLLM) nor a server's "
-                f"address (http://host/v1)"
-            )
         found = load_value(self.path)
         params = params_of(self.params, text_fields_of(found))
         if is_function(found):

@@ -111,12 +111,14 @@ def server_models(url: str, key: str | None) -> list[str]:
     Raises:
         InputError: It cannot be reached, refuses the key, or its answer is no list of models.
     """
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
+    from modelport.cli.addresses import check_url
+
+    check_url(url)
     address = f"{url.rstrip('/')}/models"
-    if not address.startswith(("http://", "https://")):
-        raise InputError(f"--url must begin with http:// or https://, not {url!r}")
     request = Request(address, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310 - checked above
     try:
         with urlopen(request, timeout=LIST_SECONDS) as answer:  # noqa: S310 - as above
@@ -129,6 +131,8 @@ def server_models(url: str, key: str | None) -> list[str]:
         raise InputError(f"{address} answers with status {error.code}{hint}") from None
     except (URLError, OSError) as error:
         raise InputError(f"{url} cannot be reached: {getattr(error, 'reason', error)}; does the server run?") from None
+    except HTTPException:
+        raise InputError(f"{url} does not speak HTTP; is it the right port?") from None
     except ValueError:
         raise InputError(f"{address} does not answer with JSON; is this the server's address up to /v1?") from None
     try:

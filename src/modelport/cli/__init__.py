@@ -48,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print_what_the_output_has() -> None:
     """Print a question mark for what the output's encoding has not: a file of Windows's, a terminal without UTF-8."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="replace")
+    output: Any = sys.stdout
+    if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
+        output.reconfigure(errors="replace")
 
 
 def _said(error: Any) -> str:

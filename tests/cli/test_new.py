@@ -115,6 +115,7 @@ def test_make_alone_lists_its_targets(modelport: Run, models: Path) -> None:
         ("../x", "a letter first; try 'x'"),
         ("class", "Python has a 'class' already; try 'my-class'"),
         ("json", "Python has a 'json' already; try 'my-json'"),
+        ("pydantic", "Python has a 'pydantic' already; try 'my-pydantic'"),
         ("modelport", "Python has a 'modelport' already; try 'my-modelport'"),
         ("chat-model", "its files import a ChatModel; try 'my-chat-model'"),
     ],

@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -148,8 +149,16 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be a project's name: it is small letters, digits and single '-', a letter first{hint}"
         )
     module = name.replace("-", "_")
-    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TAKEN:
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TAKEN or _is_installed(module):
         raise InputError(f"{name!r} cannot be a project's name: Python has a {module!r} already; try 'my-{name}'")
     class_name = "".join(part[:1].upper() + part[1:] for part in re.split("[-_]", name))
     if class_name in _IMPORTED:
         raise InputError(f"{name!r} cannot be a project's name: its files import a {class_name}; try 'my-{name}'")
+
+
+def _is_installed(module: str) -> bool:
+    """Tell whether a package has a module of that name: `import torch` in a `torch.py` imports that file itself."""
+    here = Path.cwd()
+    folders = [folder for folder in sys.path if Path(folder).resolve() != here]
+    found = PathFinder.find_spec(module, folders)
+    return found is not None and found.origin is not None

@@ -185,6 +185,16 @@ class TestConnections:
         assert complaint in str(error)
         assert server.connections == 1
 
+    def test_a_page_in_place_of_a_stream(self, serve_bytes, raw) -> None:
+        async def talk(reader, writer):
+            await raw.read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>")
+            await writer.drain()
+
+        error = failure_of(OpenAICompatible(model="m", base_url=serve_bytes(talk).url), "stream")
+        assert isinstance(error, BadGatewayError)
+        assert "answered with text/html where a stream (text/event-stream) was asked for; is its address" in str(error)
+
     @both
     def test_a_refusal_that_breaks_off_keeps_its_status(self, serve_bytes, raw, way) -> None:
         async def talk(reader, writer):

@@ -117,6 +117,8 @@ def check(
     In CI:        modelport check my_models:MyLLM --junit report.xml
 
     The exit status is 0 when all checks pass that apply, 1 when one fails, 2 when TARGET or an option is wrong.
+
+    Ctrl-C ends the checks and shows what was seen until then.
     """
     if target is None:
         if not list_checks:

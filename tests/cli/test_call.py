@@ -194,6 +194,19 @@ def test_what_the_encoding_of_the_output_has_not_is_a_question_mark(models: Path
     assert (done.returncode, done.stdout.decode(encoding), done.stderr) == (0, f"{said}\n", b"")
 
 
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_bytes_that_are_no_text_and_lone_surrogates_end_no_call(models: Path, errors: str) -> None:
+    (models / "odd.py").write_text(
+        "from modelport import LLM\nclass Odd(LLM):\n    def _call(self, prompt): return prompt + '\\ud800'\n"
+    )
+    command = [sys.executable, "-m", "modelport", "call", "odd:Odd"]
+    environment = {**os.environ, "PYTHONIOENCODING": f"utf-8:{errors}"}
+    done = subprocess.run(
+        command, cwd=models, env=environment, input=b"a\xff", capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, "a\ufffd?\n", b"")
+
+
 def test_each_piece_is_printed_as_it_comes(models: Path) -> None:
     os.mkfifo(models / "gate")
     with (models / "my_models.py").open("a") as file:

@@ -26,6 +26,12 @@ class NoVectors(EmbeddingModel):
     def _embed(self, texts):
         raise ConnectionError("no line")
 
+class Surrogate(LLM):
+    """Fails with what no encoding takes."""
+
+    def _call(self, prompt: str) -> str:
+        raise ValueError("odd: \\ud800")
+
 calls = []
 class Interrupting(LLM):
     """Is stopped by Ctrl-C."""
@@ -75,6 +81,14 @@ def test_json_of_a_model_that_answers_in_no_way_is_whole(modelport: Run, ending:
     assert (code, json.loads(out)["counts"]["failed"]) == (1, 6)
     assert errors.endswith(IN_VAIN)
     assert (ending / "report.xml").read_text().count("<failure") == 6
+
+
+def test_a_lone_surrogate_in_what_was_seen_is_written_out(modelport: Run, ending: Path) -> None:
+    code, out, _ = modelport("check", "ending:Surrogate", "--json", "--junit", "report.xml")
+    assert code == 1
+    assert json.loads(out)["results"][0]["seen"] == "ValueError: odd: \\ud800"
+    assert "odd: \\ud800" in (ending / "report.xml").read_text()
+    assert "odd: \\ud800" in modelport("check", "ending:Surrogate")[1]
 
 
 def test_checks_that_are_asked_for_by_name_run_whatever_the_model_answers(modelport: Run, ending: Path) -> None:

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always; it has the exit status.
     """
-    _print_what_the_output_has()
+    _take_any_text()
     try:
         if importlib.util.find_spec("typer") is None or importlib.util.find_spec("rich") is None:
             raise MissingExtraError("the command line", "cli")
@@ -46,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_MISTAKE)
 
 
-def _print_what_the_output_has() -> None:
-    """Print a question mark for what the output's encoding has not: a file of Windows's, a terminal without UTF-8."""
-    output: Any = sys.stdout
-    if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
-        output.reconfigure(errors="replace")
+def _take_any_text() -> None:
+    """Read and print a mark for what an encoding has not: a file of Windows's, a terminal without UTF-8, odd bytes."""
+    streams: tuple[Any, ...] = (sys.stdin, sys.stdout)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _said(error: Any) -> str:

@@ -99,7 +99,12 @@ async def run_check(one: Check, subjects: Subjects) -> CheckResult:
 def _failed(one: Check, subjects: Subjects, seen: str, mend: str = "") -> CheckResult:
     """Return a failure with what mends it: in raw mode the author's code, else what the check or its topic says."""
     mend = (raw_mend(one.topic) if subjects.raw else None) or mend or one.mend
-    return CheckResult(one.id, "fail", one.sentence, one.source, seen, mend)
+    return CheckResult(one.id, "fail", one.sentence, one.source, encodable(seen), mend)
+
+
+def encodable(text: str) -> str:
+    """Return a text with its lone surrogates written out: no JSON, XML or terminal takes them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 async def arun_checks(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from modelport.testing.checks import Check, CheckFailure, NotApplicable
-from modelport.testing.kit import CheckResult
+from modelport.testing.kit import CheckResult, encodable
 from modelport.testing.wire import checks
 from modelport.testing.wire.registry import registered
 from modelport.testing.wire.server import Server
@@ -86,7 +86,7 @@ async def _run(one: Check, server: Server, end: float) -> CheckResult:
 
 
 def _result(one: Check, outcome: Outcome, seen: str = "", mend: str = "") -> CheckResult:
-    return CheckResult(one.id, outcome, one.sentence, one.source, seen, mend)
+    return CheckResult(one.id, outcome, one.sentence, one.source, encodable(seen), encodable(mend))
 
 
 def run_wire_checks(

@@ -163,11 +163,12 @@ class TestBreaker:
         for _ in range(20):
             assert (await post(app).done()).error["message"] == "m fails"
 
-    async def test_a_fallback_answers_at_once_while_the_model_is_left_alone(self, post: Any) -> None:
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_a_fallback_answers_at_once_while_the_model_is_left_alone(self, post: Any, stream: bool) -> None:
         models = {"m": Model(label="m", failures=9), "other": Model(label="other")}
         app = app_of(models, m={"fallbacks": ["other"], **self.ENTRY})
         for _ in range(4):
-            assert (await post(app).done()).status == 200
+            assert (await post(app, stream=stream).done()).status == 200
         assert ASKED == ["m", "other", "m", "other", "other", "other"]
 
     async def test_what_the_request_did_wrong_does_not_count(self, post: Any) -> None:

@@ -94,9 +94,9 @@ async def attempt(
     deployment, permit = choice
     gate, breaker = deployment.gate, deployment.breaker
     record.deployment = deployment.name
-    if breaker is not None:
-        # A stream may be long: nobody should have to wait for its end to know that the model answers.
-        exchange.on_start = lambda: breaker.succeeded(permit)
+    # A stream may be long: nobody should have to wait for its end to know that the model answers. The one that was
+    # asked before must not hear of it.
+    exchange.on_start = None if breaker is None else lambda: breaker.succeeded(permit)
     failure: BaseException | None = None
     try:
         if deployment.timeout_seconds is not None and exchange.deadline is None:

@@ -59,6 +59,18 @@ async def test_a_key_may_be_for_some_models_only(post: Any) -> None:
     assert (await post(app, "sk-1", "other").done()).status == 200
 
 
+async def test_a_key_sees_the_models_that_it_may_call(ask: Any) -> None:
+    app = app_of({"key": "sk-1", "models": ["oth*"]}, "sk-2")
+    seen = {}
+    for key in ("sk-1", "sk-2"):
+        reply = await ask(app, "GET", "/v1/models", headers={"x-api-key": key}).done()
+        seen[key] = [one["id"] for one in json.loads(reply.body)["data"]]
+    assert seen == {"sk-1": ["other"], "sk-2": ["m", "other"]}
+    refused = await ask(app, "GET", "/v1/models/m", headers={"x-api-key": "sk-1"}).done()
+    assert (refused.status, refused.error["code"]) == (403, "model_not_allowed")
+    assert (await ask(app, "GET", "/v1/models/other", headers={"x-api-key": "sk-1"}).done()).status == 200
+
+
 async def test_requests_per_minute_are_counted_down_in_the_headers_until_a_429(post: Any) -> None:
     app = app_of({"key": "sk-1", "requests_per_minute": 2}, "sk-free")
     first, second, third = [await post(app, "sk-1").done() for _ in range(3)]

@@ -17,6 +17,7 @@ from modelport.gateway.key_limits import KeyLimits
 from modelport.gateway.loopback import is_loopback
 from modelport.gateway.patterns import has_pieces
 from modelport.values.errors import AuthenticationError
+from modelport.values.status_errors import PermissionDeniedError
 
 if TYPE_CHECKING:
     from modelport.gateway.server_settings import KeySettings
@@ -48,6 +49,17 @@ class Key:
         if not self._names and not self._patterns:
             return True
         return model in self._names or any(has_pieces(model, pieces) for pieces in self._patterns)
+
+    def must_allow(self, model: str) -> None:
+        """Refuse a model that it may not ask for.
+
+        Raises:
+            PermissionDeniedError: 403: the key is for other models.
+        """
+        if not self.allows(model):
+            raise PermissionDeniedError(
+                f"this key may not call the model {model!r:.200}", param="model", code="model_not_allowed"
+            )
 
 
 ANYBODY = Key(None)

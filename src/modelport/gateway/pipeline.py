@@ -17,7 +17,7 @@ from modelport.gateway.model_metrics import CLIENT_GONE
 from modelport.gateway.record import RequestRecord
 from modelport.gateway.routing import Route
 from modelport.values.errors import ModelportError
-from modelport.values.status_errors import PermissionDeniedError, UnavailableError
+from modelport.values.status_errors import UnavailableError
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -107,10 +107,7 @@ class Pipeline:
         record.stream = request.stream
         record.model = route.name
         key = exchange.key
-        if not key.allows(request.model):
-            raise PermissionDeniedError(
-                f"this key may not call the model {request.model!r:.200}", param="model", code="model_not_allowed"
-            )
+        key.must_allow(request.model)
         if key.limits is not None:
             return self._limited(key.limits, serving, route, request, exchange, record)
         return self._asked(serving, route, request, exchange, record)

@@ -112,8 +112,8 @@ def _opened(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -> Exc
 
 
 def _check_key(gateway: Gateway, exchange: Exchange) -> None:
-    headers = exchange.headers
-    gateway.serving.keyring.check(headers.get(b"authorization"), headers.get(b"x-api-key"), exchange.local_address)
+    headers, keyring = exchange.headers, gateway.serving.keyring
+    exchange.key = keyring.check(headers.get(b"authorization"), headers.get(b"x-api-key"), exchange.local_address)
 
 
 def _route(path: str, gateway: Gateway, handler: Handler, *, needs_key: bool = True) -> Route:
@@ -125,14 +125,15 @@ def _under_both(path: str, gateway: Gateway, handler: Handler) -> list[Route]:
 
 
 async def _answer_models(gateway: Gateway, exchange: Exchange) -> None:
-    serving = gateway.serving
-    await exchange.reply(200, model_list(serving.router.names(), serving.created))
+    serving, key = gateway.serving, exchange.key
+    await exchange.reply(200, model_list(filter(key.allows, serving.router.names()), serving.created))
 
 
 async def _answer_model(gateway: Gateway, exchange: Exchange) -> None:
     serving = gateway.serving
     name: str = exchange.scope["path_params"]["id"]
     serving.router.route(name)
+    exchange.key.must_allow(name)
     await exchange.reply(200, ModelEntry(id=name, created=serving.created))
 
 

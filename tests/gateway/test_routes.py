@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,15 @@ async def test_a_body_may_come_in_parts_and_fill_the_bound(ask: Any) -> None:
     parts = [CHAT[:5], b"", CHAT[5:]]
     reply = await ask(app, "POST", "/v1/chat/completions", parts, {"content-length": str(len(CHAT))}).done()
     assert reply.json["choices"][0]["message"]["content"] == "hi"
+
+
+async def test_a_compressed_body_is_refused_with_the_reason(app: Any, ask: Any) -> None:
+    headers = {"content-encoding": "gzip"}
+    reply = await ask(app, "POST", "/v1/chat/completions", gzip.compress(CHAT), headers).done()
+    assert (reply.status, reply.headers["accept-encoding"]) == (415, "identity")
+    assert "'gzip'" in reply.error["message"]
+    plain = await ask(app_with(), "POST", "/v1/chat/completions", CHAT, {"content-encoding": "Identity"}).done()
+    assert plain.status == 200
 
 
 async def test_a_client_that_leaves_while_sending_ends_its_request(app: Any, ask: Any) -> None:

@@ -39,6 +39,12 @@ class BodyTooLargeError(InputError):
     status_code = 413
 
 
+class EncodedBodyError(InputError):
+    """Says that a request's body is compressed."""
+
+    status_code = 415
+
+
 class ErrorReply(msgspec.Struct, frozen=True):
     """Is an answer that is an error."""
 
@@ -59,6 +65,8 @@ def reply_of(error: BaseException) -> ErrorReply:
         headers["www-authenticate"] = "Bearer"
     if error.status_code == 413:
         headers["connection"] = "close"
+    if error.status_code == 415:
+        headers["accept-encoding"] = "identity"
     return _reply(error.status_code, str(error), error, headers)
 
 

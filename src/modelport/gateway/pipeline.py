@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelport.gateway.attempts import CallFailedError, attempt, attempts
 from modelport.gateway.client_watch import ClientGoneError, watched
-from modelport.gateway.errors import log_defect, log_failure, log_long_step, reply_of, reply_of_call
+from modelport.gateway.errors import EncodedBodyError, log_defect, log_failure, log_long_step, reply_of, reply_of_call
 from modelport.gateway.exchange import Exchange, exchange_of
 from modelport.gateway.heavy_work import LIGHT_BYTES, worked
 from modelport.gateway.model_metrics import CLIENT_GONE
@@ -84,6 +84,7 @@ class Pipeline:
         Raises:
             UnavailableError: The server is ending.
             AuthenticationError: The key is missing, unknown or expired.
+            EncodedBodyError: The body is compressed.
         """
         if self._gateway.draining:
             exchange.answer_headers.append((b"connection", b"close"))
@@ -92,6 +93,12 @@ class Pipeline:
         key = serving.keyring.check(headers.get(b"authorization"), headers.get(b"x-api-key"), exchange.local_address)
         exchange.key = key
         record.key_id = key.id
+        encoding = headers.get(b"content-encoding")
+        if encoding and encoding.lower() != b"identity":
+            raise EncodedBodyError(
+                f"a body with content-encoding {encoding.decode('latin-1')!r:.100} is not read here; send it as it is, "
+                f"uncompressed"
+            )
 
     def _work(
         self, serving: Serving, request: Any, exchange: Exchange, record: RequestRecord

@@ -49,6 +49,22 @@ async def test_a_header_with_a_line_break_is_not_sent(run_server: Any, whole: bo
     assert b"forged" not in answer
 
 
+async def test_a_stream_for_http_1_0_has_no_chunks_and_ends_with_its_connection(run_server: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in (b"a", b"b"):
+            cycle = scope["extensions"][EXTENSION]
+            if not cycle.add_part(part):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    reader, writer = await (await run_server(app)).connect()
+    writer.write(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+    head, body = (await reader.read()).split(b"\r\n\r\n", 1)
+    assert (b"transfer-encoding" in head, b"connection: close" in head, body) == (False, True, b"ab")
+
+
 def post(body: bytes, *headers: bytes) -> bytes:
     lines = [b"POST / HTTP/1.1", b"host: a", b"content-length: %d" % len(body), *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -250,7 +250,8 @@ class RequestCycle:
         if not self.keep_alive and not closes:
             lines.append(b"connection: close\r\n")
         self._is_head_only = self.scope["method"] == "HEAD" or status in (204, 304)
-        self._is_chunked = not has_length and not self._is_head_only
+        # A client of HTTP/1.0 knows no chunks (RFC 9112, 6.1): to it, the connection's end is the answer's.
+        self._is_chunked = not has_length and not self._is_head_only and self.scope["http_version"] != "1.0"
         if self._is_chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         lines.append(b"\r\n")

@@ -182,6 +182,9 @@ class _Conversion:
         if cooldown:
             breaker["cooldown_seconds"] = cooldown
         fallbacks, default = self._fallbacks()
+        for name in fallbacks:
+            if name not in models:
+                self._values.warn("fallbacks", f"no entry has the name {name!r:.80}, so its fallbacks are not used")
         for name, model in models.items():
             if retries is not None:
                 model.setdefault("retries", min(int(retries), 10))

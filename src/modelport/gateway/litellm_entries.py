@@ -93,7 +93,7 @@ class Entries:
             if params.get(key) is not None:
                 self._values.warn(f"model_list: {key}", "is not used by modelport: the least busy deployment answers")
         # What holds for the whole model is taken out again when the deployments are put together.
-        made["timeout_seconds"] = self._values.number(params.get("timeout"), f"{place}.timeout")
+        made["timeout_seconds"] = self._values.number(params.get("timeout"), f"{place}.timeout") or None
         retries = self._values.number(params.get("num_retries"), f"{place}.num_retries")
         made["retries"] = retries if retries is None else min(int(retries), 10)
         return made
@@ -141,6 +141,6 @@ def _model(parts: list[dict[str, Any]]) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for key in ("timeout_seconds", "retries"):
         given: list[Any] = [part.pop(key) for part in parts]
-        if given and all(given):
+        if all(one is not None for one in given):
             whole[key] = max(cast("list[float]", given))
     return {**parts[0], **whole} if len(parts) == 1 else {"deployments": parts, **whole}

@@ -48,6 +48,26 @@ def test_retries_timeouts_fallbacks_and_breakers_are_what_they_are_there(read: A
     ]
 
 
+def test_an_entry_that_wants_no_retries_gets_none(read: Any) -> None:
+    entries = [entry("a", "h/a", num_retries=0, timeout=0), entry("b", "h/b", num_retries=0), entry("b", "h/c")]
+    settings = read(
+        {"model_list": entries, "litellm_settings": HANDLERS, "router_settings": {"num_retries": 2, "timeout": 30}}
+    )
+    assert [model.retries for model in settings.models.values()] == [0, 2]
+    assert settings.models["a"].timeout_seconds is None
+
+
+def test_fallbacks_of_no_entry_are_told_of(read: Any, warnings: Any) -> None:
+    entries = [entry("a", "h/a"), entry("p/*", "h/*")]
+    fallbacks = [{"typo": ["a"]}, {"p/x": ["a"]}, {"a": ["p/x"]}]
+    settings = read({"model_list": entries, "litellm_settings": HANDLERS, "router_settings": {"fallbacks": fallbacks}})
+    assert [model.fallbacks for model in settings.models.values()] == [["p/x"], []]
+    assert warnings() == [
+        "fallbacks: no entry has the name 'typo', so its fallbacks are not used",
+        "fallbacks: no entry has the name 'p/x', so its fallbacks are not used",
+    ]
+
+
 def test_bounds_of_the_whole_proxy_are_each_models(read: Any) -> None:
     settings = read(
         {

@@ -149,6 +149,20 @@ class TestHeads:
 
 class TestBodies:
     @pytest.mark.parametrize(
+        "framed",
+        [b"content-length: 5\r\n\r\nhello", b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\na: b\r\n\r\n"],
+    )
+    @pytest.mark.parametrize("at_once", [True, False])
+    async def test_a_body_after_a_wish_to_upgrade_is_read(self, run_server: Any, framed: bytes, at_once: bool) -> None:
+        reader, writer = await (await run_server(hello)).connect()
+        upgrade = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+        sent = (b"POST / HTTP/1.1\r\n" + upgrade + framed) * 2 + GET
+        for part in [sent] if at_once else [sent[index : index + 1] for index in range(len(sent))]:
+            writer.write(part)
+            await asyncio.sleep(0)
+        assert [(await answer_of(reader))[2] for _ in range(3)] == [b"5", b"5", b"0"]
+
+    @pytest.mark.parametrize(
         "head", [b"content-length: 1000\r\n\r\nabc", b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"]
     )
     async def test_a_body_that_does_not_end_is_a_408(self, run_server: Any, head: bytes) -> None:

@@ -29,6 +29,7 @@ from modelport.gateway.refusals import (
     head_too_large,
 )
 from modelport.gateway.request_cycle import EXTENSION, CycleConnection, RequestCycle
+from modelport.gateway.upgrades import has_body, parser_after_head
 
 logger = logging.getLogger("modelport.gateway")
 
@@ -52,6 +53,8 @@ class GatewayProtocol(EndingProtocol):
     """Whether a part of a body, or of its chunks' framing, was read of the bytes that came last."""
     _silent_bytes = 0
     """How much came while nothing of it could be read."""
+    _body_follows = False
+    """Whether the parser stops before the body of what is being read, as its head asks for another protocol."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -91,9 +94,15 @@ class GatewayProtocol(EndingProtocol):
         self._fed_bytes = len(data)
         try:
             self.parser.feed_data(data)  # type: ignore[union-attr]
-        except httptools.HttpParserUpgrade:
-            # There is nothing to upgrade to: the request is answered as it is, and was the last one.
-            self._end_after_answer()
+        except httptools.HttpParserUpgrade as upgrade:
+            # There is nothing to upgrade to: the request is answered as it is, and without a body was the last one.
+            if not self._body_follows:
+                self._end_after_answer()
+                return
+            self._body_follows = False
+            self.parser = parser_after_head(self, self.headers)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause.refusal if isinstance(cause, RefusedError) else MALFORMED)
@@ -173,6 +182,7 @@ class GatewayProtocol(EndingProtocol):
         self._since = 0.0
         self._head_bytes = self._silent_bytes = 0
         self._heard = True
+        self._body_follows = parser.should_upgrade() and has_body(self.headers)
         if before is None or before.response_complete:
             self._start(cycle)
         else:
@@ -192,6 +202,8 @@ class GatewayProtocol(EndingProtocol):
 
     @override
     def on_message_complete(self) -> None:
+        if self._body_follows:
+            return
         self._phase = _BETWEEN
         self._since = 0.0
         if self._newest is not None and not self._newest.response_complete:

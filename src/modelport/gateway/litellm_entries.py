@@ -126,13 +126,13 @@ class Entries:
             has_any = any(found.values()) or any(os.environ.get(one) for one in _OPENAI_VARIABLES)
             if provider == "openai" and not has_any:
                 self._values.warn(place, "there is no key for OpenAI: set OPENAI_API_KEY; calls are answered with 401")
-            body = self._values.mapping(params.get("extra_body"), f"{place}.extra_body")
+            body, headers, more_headers = [
+                self._values.mapping(self._values.set_only(params.get(key), f"{place}.{key}"), f"{place}.{key}")
+                for key in ("extra_body", "headers", "extra_headers")
+            ]
             found["defaults"] = {**calls, **body}
             found["organization"] = self._values.set_only(params.get("organization"), f"{place}.organization")
-            found["headers"] = {
-                **self._values.mapping(params.get("headers"), f"{place}.headers"),
-                **self._values.mapping(params.get("extra_headers"), f"{place}.extra_headers"),
-            }
+            found["headers"] = {**headers, **more_headers}
         return {key: value for key, value in found.items() if value not in (None, {})}
 
 

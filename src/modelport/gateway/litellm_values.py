@@ -34,10 +34,21 @@ class Values:
         self.warn(place, "is not used by modelport")
 
     def set_only(self, value: Any, place: str) -> Any:
-        """Return a value; None, and a line in the log, for a variable of the environment that is not set."""
+        """Return a value; None, and a line in the log, for a variable of the environment that is not set.
+
+        Inside of lists and mappings such a variable is left out.
+        """
         if isinstance(value, Unset):
             self.warn(place, f"the environment variable {value.name!r} is not set")
             return None
+        if isinstance(value, list):
+            items = enumerate(cast("list[Any]", value))
+            kept = [(self.set_only(one, f"{place}[{index}]"), one) for index, one in items]
+            return [filled for filled, one in kept if not isinstance(one, Unset)]
+        if isinstance(value, Mapping):
+            entries = cast("Mapping[Any, Any]", value).items()
+            filled = {key: self.set_only(one, f"{place}.{key}") for key, one in entries}
+            return {key: filled[key] for key, one in entries if not isinstance(one, Unset)}
         return value
 
     def mapping(self, value: Any, place: str) -> dict[str, Any]:

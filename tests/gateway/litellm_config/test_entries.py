@@ -80,6 +80,25 @@ def test_what_an_entry_says_beside_litellms_own_keys_is_given_to_each_call(read:
     assert (model.base_url, model.organization, model.headers) == ("http://x/v1", "org", {"x-a": "1"})
 
 
+def test_a_variable_that_is_not_set_is_left_out_also_inside_of_values(read: Any, warnings: Any) -> None:
+    unset = "os.environ/NOT_SET"
+    params = {
+        "api_base": "http://x/v1",
+        "extra_headers": {"x-a": unset, "x-b": "b"},
+        "extra_body": {"q": {"r": unset, "s": 1}},
+        "metadata": {"t": [unset, "u"]},
+    }
+    settings = read({"model_list": [entry("m", "openai/llama", **params)]})
+    model: Any = only(settings, "m").model_for("chat")
+    assert model.headers == {"x-b": "b"}
+    assert model.defaults == {"q": {"s": 1}, "metadata": {"t": ["u"]}}
+    place = "model_list[0].litellm_params"
+    assert warnings() == [
+        f"{place}.{where}: the environment variable 'NOT_SET' is not set"
+        for where in ("metadata.t[0]", "extra_body.q.r", "extra_headers.x-a")
+    ]
+
+
 @pytest.mark.parametrize(
     ("params", "use"),
     [

@@ -31,9 +31,9 @@ _SECTIONS = (
 )
 _TAKEN = {
     "litellm_settings": (
-        "custom_provider_map num_retries request_timeout fallbacks default_fallbacks drop_params set_verbose telemetry "
-        "suppress_debug_info modify_params json_logs turn_off_message_logging callbacks success_callback "
-        "failure_callback"
+        "custom_provider_map num_retries request_timeout fallbacks default_fallbacks allowed_fails drop_params "
+        "set_verbose telemetry suppress_debug_info modify_params json_logs turn_off_message_logging "
+        "callbacks success_callback failure_callback"
     ),
     "router_settings": (
         "num_retries timeout fallbacks default_fallbacks model_group_alias allowed_fails cooldown_time "
@@ -176,6 +176,7 @@ class _Conversion:
         retries = self._first("num_retries", router)
         retries = self._first("num_retries", own) if retries is None else retries
         allowed, cooldown = self._first("allowed_fails", router), self._first("cooldown_time", router)
+        allowed = self._first("allowed_fails", own) if allowed is None else allowed
         breaker: dict[str, Any] = {}
         if allowed is not None:
             breaker["failures"] = max(1, int(allowed) + 1)

@@ -48,6 +48,15 @@ def test_retries_timeouts_fallbacks_and_breakers_are_what_they_are_there(read: A
     ]
 
 
+def test_allowed_fails_may_stand_in_either_section(read: Any, warnings: Any) -> None:
+    own = {"model_list": [entry("a", "h/a")], "litellm_settings": {**HANDLERS, "allowed_fails": 3}}
+    for config, failures in ((own, 4), ({**own, "router_settings": {"allowed_fails": 1}}, 2)):
+        breaker = read(config).models["a"].circuit_breaker
+        assert breaker is not None
+        assert breaker.failures == failures
+    assert warnings() == []
+
+
 def test_an_entry_that_wants_no_retries_gets_none(read: Any) -> None:
     entries = [entry("a", "h/a", num_retries=0, timeout=0), entry("b", "h/b", num_retries=0), entry("b", "h/c")]
     settings = read(

@@ -208,3 +208,15 @@ for _ in range(500):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
     assert len(lines_of(done.stderr)) in (500, 501)
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), None], ids=["a notebook's", "none"])
+def test_a_standard_error_that_takes_texts_or_is_not_there_is_no_obstacle(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    log = RequestLog()
+    log.write(record("req_é"))
+    assert log.close()
+    if stream is not None:
+        assert [line["request_id"] for line in lines_of(stream.getvalue().encode())] == ["req_é"]

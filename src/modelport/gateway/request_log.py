@@ -6,13 +6,12 @@ many alike in a row take half the time, and a terminal that stands still, or a f
 
 from __future__ import annotations
 
-import io
 import sys
 import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from typing import Protocol, cast
+from typing import Protocol, TextIO, cast
 
 import msgspec
 
@@ -226,5 +225,21 @@ class RequestLog:
 
 def _standard_error() -> BinaryFile:
     """Return what is below standard error's buffer: a thread that holds the buffer's lock would abort the exit."""
-    buffer = cast("io.BufferedWriter", sys.stderr.buffer)
-    return cast("BinaryFile", getattr(buffer, "raw", buffer))
+    buffer = getattr(sys.stderr, "buffer", None)
+    return cast("BinaryFile", _TextOnly() if buffer is None else getattr(buffer, "raw", buffer))
+
+
+class _TextOnly:
+    """Is a standard error that takes texts only, as a notebook's; or the one of a process that was started without."""
+
+    def __init__(self) -> None:
+        self._stream: TextIO | None = sys.stderr
+
+    def write(self, data: bytes | memoryview) -> int:
+        if self._stream is not None:
+            self._stream.write(bytes(data).decode())
+        return len(data)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()

@@ -283,3 +283,12 @@ def test_a_missing_extra_is_named(folder: Path, package: str, said: str) -> None
         [sys.executable, "-c", code], check=False, cwd=folder, capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"modelport: {said}\n")
+
+
+def test_a_reader_of_the_greeting_that_has_left_is_no_obstacle() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "from modelport.cli.serve import _say; _say('a'); _say('b')"
+    done = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -282,7 +282,7 @@ def _earliest(*moments: float | None) -> float | None:
 def _loosest(configs: Any) -> Scope:
     """Return, of the scopes of a batch's configs, the one whose deadline is the last."""
     given = cast("list[dict[str, Any]]", configs if isinstance(configs, list) else [configs])
-    scopes: list[Scope] = [one["callbacks"] for one in given]
+    scopes = [scope_of(one) or Scope() for one in given]
     return max(scopes, key=lambda scope: scope.deadline or 0.0, default=Scope())
 
 

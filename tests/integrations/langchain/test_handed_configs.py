@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 from langchain_core.callbacks import BaseCallbackHandler as LangChainHandler
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate as LangChainPrompt
 
 import modelport
-from modelport import RunnableLambda
+from modelport import Runnable, RunnableLambda
 from modelport.integrations.langchain import to_langchain
 from modelport.testing import RecordingHandler
 
@@ -102,3 +103,22 @@ def test_a_config_that_comes_back_to_us_is_the_same_place_with_its_deadline() ->
     RunnableLambda(elsewhere).invoke("a", {"callbacks": [recorder], "timeout": 60})
     assert 0 < seen[0] <= 60
     assert [event.name for event in recorder.events] == ["on_chain_start", "on_llm_start", "on_llm_end", "on_chain_end"]
+
+
+class OwnBatches(Runnable[str, str]):
+    """Has a batch of its own, and hands its config on."""
+
+    def invoke(self, input: str, config: Any = None, **kwargs: Any) -> str:
+        return str(RunnableLambda(str.upper).invoke(input, config))
+
+    def batch(self, inputs: Any, config: Any = None, **kwargs: Any) -> list[str]:
+        given = config if isinstance(config, list) else [config] * len(inputs)
+        return [self.invoke(value, one) for value, one in zip(inputs, given, strict=True)]
+
+
+@pytest.mark.parametrize("ways", [lambda one: one.with_timeout(30), lambda one: one.with_retry(), lambda one: one])
+async def test_batches_of_somebodys_runnable_run_inside_of_other_runnables(ways: Any) -> None:
+    runnable = ways(OwnBatches())
+    assert runnable.batch(["a", "b"]) == ["A", "B"]
+    assert runnable.batch(["a", "b"], [{"tags": ["x"]}, {}]) == ["A", "B"]
+    assert await runnable.abatch(["a", "b"]) == ["A", "B"]

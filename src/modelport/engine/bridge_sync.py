@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from modelport.engine.closing import aclose_quietly, close_quietly
 from modelport.engine.threads import start_job
-from modelport.runs.loops import LoopThread
+from modelport.runs.loops import LoopThread, hold
 from modelport.values.errors import ModelTimeoutError
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class Seat:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._context = context
+        hold(context)
         start_job(self._serve)
 
     def _serve(self) -> None:
@@ -200,6 +201,7 @@ def iterate_on_loop(
 
     `done` is called on that loop when the iterator has really been closed.
     """
+    hold(context)
     pump = Pump(loop, make, context, done)
     results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     try:

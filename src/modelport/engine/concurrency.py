@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from modelport.engine.threads import start_job
-from modelport.runs.loops import holds_up_a_loop
+from modelport.runs.loops import hold, holds_up_a_loop
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,6 +55,7 @@ def map_items(
     done = [threading.Event() for _ in range(others)]
     for event in done:
         context = contextvars.copy_context()
+        hold(context)
         if holds_up:
             context.run(_HOLDS_UP.set, True)
         _start(serve, context, failures, event)

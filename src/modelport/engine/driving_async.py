@@ -20,7 +20,7 @@ from modelport.runs.scope import SCOPE
 
 def _is_elsewhere(attempt: Attempt) -> bool:
     """Tell whether the model's async hooks are bound to a loop that is not the running one."""
-    return attempt.call.hooks.single_loop and not attempt.state.own_loop().is_current()
+    return attempt.call.hooks.single_loop and not attempt.state.own_loop().waits_for_caller()
 
 
 async def avalue_of(attempt: Attempt) -> Any:

@@ -16,7 +16,7 @@ def loop_for(attempt: Attempt) -> LoopThread:
     """Return the loop on which a sync caller runs an async hook: the model's own, or the background loop."""
     if attempt.call.hooks.single_loop:
         own = attempt.state.own_loop()
-        if not own.is_current():
+        if not own.waits_for_caller():
             return own
     return background_loop()
 

@@ -39,4 +39,7 @@ async def call_in_worker(work: Callable[[], T]) -> T:
         seats = _seats[loop] = asyncio.Semaphore(WORKERS_PER_LOOP)
     await seats.acquire()
 
-    return await call_in_thread(work, context, nothing, lambda: call_soon(loop, seats.release))
+    def done() -> None:
+        call_soon(loop, seats.release)
+
+    return await call_in_thread(work, context, nothing, done)

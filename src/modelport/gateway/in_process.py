@@ -114,7 +114,7 @@ class InProcessTransport(_Transport):
         items: SimpleQueue[Item] = SimpleQueue()
         call = self._call(request, items.put)
         # A call that is made on the app's own loop would wait for itself.
-        runner = background_loop() if thread.is_current() else thread
+        runner = background_loop() if thread.waits_for_caller() else thread
         call.loop = runner.loop
         runner.submit(call.run())
         answer = SyncAnswer(call, items, request, package)

@@ -67,9 +67,9 @@ def wait_for_chunks(handler: Any, chunks: AsyncGenerator[Any, None]) -> Generato
 
 
 def _loop_beside(handler: Any) -> LoopThread:
-    """Return the handler's loop, or, for code that runs on it and would wait for itself, the next one."""
+    """Return the handler's loop, or, for code that would wait for itself there, a background loop."""
     loop = loop_of_handler(handler)
-    return background_loop() if loop.is_current() else loop
+    return background_loop() if loop.waits_for_caller() else loop
 
 
 def _forget_after_fork() -> None:

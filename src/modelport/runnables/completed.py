@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from modelport.engine.concurrency import BATCH_THREADS, ends_the_task
 from modelport.engine.threads import start_job
+from modelport.runs.loops import hold
 
 RESULTS_WAITING = 64
 """How many results may wait for their consumer before no more items are worked on."""
@@ -84,6 +85,7 @@ def completed(
     taking = threading.Lock()
     shelf = _Shelf()
     context = contextvars.copy_context()
+    hold(context)
 
     def serve() -> None:
         while not shelf.closed:

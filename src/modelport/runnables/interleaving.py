@@ -20,6 +20,7 @@ from modelport.engine.concurrency import ends_the_task
 from modelport.engine.threads import start_job
 from modelport.runnables.joining import ajoined, aonce, joined, once
 from modelport.runnables.tees import AsyncTee, Tee
+from modelport.runs.loops import hold
 from modelport.runs.run import UNKNOWN
 
 Make = Callable[[Iterator[Any]], Iterator[Any]]
@@ -97,6 +98,7 @@ class _Source:
         self._input = pieces
         self._outbox = outbox
         self._context = contextvars.copy_context()
+        hold(self._context)
         self._turns: SimpleQueue[None] = SimpleQueue()
         self._left = False
 

@@ -37,9 +37,9 @@ class LoopThread:
         self._thread.start()
         weakref.finalize(self, _stop, self.loop, os.getpid()).atexit = False
 
-    def is_current(self) -> bool:
-        """Tell whether the calling code runs on this loop's thread."""
-        return threading.current_thread() is self._thread
+    def waits_for_caller(self) -> bool:
+        """Tell whether the calling code would wait for itself here: on this thread, or below a call that blocks it."""
+        return threading.current_thread() is self._thread or self.loop in _held.get()
 
     def submit(
         self,
@@ -100,7 +100,7 @@ def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], 
 
 def _serve(loop: asyncio.AbstractEventLoop, _tasks: set[asyncio.Task[Any]], depth: int) -> None:
     """Run a loop until it is stopped; then end what its coroutines have left behind, and close it."""
-    _place.depth = depth + 1
+    _place.depth, _place.loop = depth + 1, loop
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
@@ -142,9 +142,15 @@ class _Place(threading.local):
     """Says how deep in background loops the current thread sits: 0 outside of them."""
 
     depth = 0
+    loop: asyncio.AbstractEventLoop | None = None
+    """The loop that the current thread runs, when it is a loop's."""
 
 
 _place = _Place()
+_held: contextvars.ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = contextvars.ContextVar(
+    "modelport_held", default=()
+)
+"""The loops that stand still until the running code is done: on their threads, sync calls wait for it."""
 _loops: list[LoopThread] = []
 _lock = threading.Lock()
 
@@ -176,15 +182,27 @@ def as_deep_as_here(job: Callable[[], None]) -> Callable[[], None]:
     return deeper
 
 
+def hold(context: contextvars.Context) -> None:
+    """Note in a context that the calling thread waits for what runs in it, when that holds up one of our loops.
+
+    Who calls a handler or a `single_loop` model below such a wait must not be sent to a loop that stands still.
+    """
+    if (loop := _place.loop) is not None:
+        context.run(lambda: _held.set((*_held.get(), loop)))
+
+
 def background_loop() -> LoopThread:
     """Return the background loop that the current thread may wait for."""
     depth = _place.depth
-    if depth < len(_loops):
+    if depth < len(_loops) and not _held.get():
         return _loops[depth]
     with _lock:
-        while depth >= len(_loops):
-            _loops.append(LoopThread(f"modelport-loop-{len(_loops)}", len(_loops)))
-        return _loops[depth]
+        while True:
+            while depth >= len(_loops):
+                _loops.append(LoopThread(f"modelport-loop-{len(_loops)}", len(_loops)))
+            if not _loops[depth].waits_for_caller():
+                return _loops[depth]
+            depth += 1
 
 
 def run_on_background_loop(
@@ -203,6 +221,9 @@ def run_on_background_loop(
     Raises:
         ModelTimeoutError: `deadline` (on `time.monotonic()`'s clock) passed; the coroutine is cancelled.
     """
+    if context is None:
+        context = contextvars.copy_context()
+    hold(context)
     future = (loop or background_loop()).submit(coroutine, context, done)
     try:
         return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))

@@ -139,7 +139,7 @@ class Exchange:
         """
         sent = self.beginning.lstrip()
         if sent.startswith((b"{", b"[", b"<")):
-            raise no_events(sent, self.place, self.scrub)
+            raise no_events(sent, self.content_type, self.place, self.scrub)
 
     def end(self) -> None:
         """Say that the answer is complete, though the body may not have ended yet."""

@@ -73,13 +73,14 @@ def malformed(place: str, scrub: Scrub, what: str, given: bytes | str = b"") -> 
     return _failure(BadGatewayError, 502, f"{place} {what}{seen}", scrub)
 
 
-def no_events(body: bytes, place: str, scrub: Scrub) -> APIStatusError:
+def no_events(body: bytes, content_type: str, place: str, scrub: Scrub) -> APIStatusError:
     """Return the error for a body without an event where a stream was asked for: what it says itself, if it does."""
     value = _decoded(body)
     failed = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
     if failed:
         return event_failure(failed, place, scrub)
-    return malformed(place, scrub, "sent no server-sent events", body)
+    what = f"sent no server-sent events but {content_type} (is the address right, up to its /v1?)"
+    return malformed(place, scrub, what, body)
 
 
 def status_failure(

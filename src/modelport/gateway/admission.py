@@ -55,6 +55,14 @@ class Gate:
         # leaves from the middle of a long queue costs no search.
         self._waiters: OrderedDict[asyncio.Future[bool], None] = OrderedDict()
 
+    def is_like(self, other: Gate) -> bool:
+        """Tell whether another one has the same bounds."""
+        return (self.max_concurrency, self.max_queue, self.queue_timeout_seconds) == (
+            other.max_concurrency,
+            other.max_queue,
+            other.queue_timeout_seconds,
+        )
+
     @property
     def waiting(self) -> int:
         """How many calls wait for a place."""

@@ -33,6 +33,10 @@ class Breaker:
         self._probe_at: float | None = None  # None: closed
         self._probing = False
 
+    def is_like(self, other: Breaker) -> bool:
+        """Tell whether another one opens and closes by the same rules."""
+        return (self.failures, self.cooldown_seconds) == (other.failures, other.cooldown_seconds)
+
     @property
     def is_open(self) -> bool:
         """Whether a call would be refused now; asking takes no probe's place."""

@@ -72,22 +72,29 @@ class Serving:
             else sources_of(settings, before.sources if before is not None else None)
         )
         """Where the models of each name come from, one for each of its deployments."""
-        self.router = Router([self._route(name) for name in self.sources], settings.aliases)
+        known = {one.name: one for route in (before.router if before else ()) for one in route.deployments}
+        self.router = Router([self._route(name, known) for name in self.sources], settings.aliases)
         """Finds who answers a name."""
 
-    def _route(self, name: str) -> Route:
+    def _route(self, name: str, known: Mapping[str, Deployment]) -> Route:
         entry = self.settings.models.get(name) or ModelSettings(use=name)
         parts, sources = entry.parts(), self.sources[name]
         deployments: list[Deployment] = []
         for index, (part, source) in enumerate(zip(parts, sources, strict=True)):
             label = f"{name}/{index}" if len(parts) > 1 else name
             gate = Gate(_concurrency_of(part, source), part.max_queue, part.queue_timeout_seconds)
+            breaker = _breaker_of(entry, len(parts))
+            before = known.get(label)
+            if before is not None and before.source is source:
+                # The calls that it answers go on, and what has failed so far still counts.
+                gate = before.gate if before.gate.is_like(gate) else gate
+                breaker = before.breaker if breaker and before.breaker and before.breaker.is_like(breaker) else breaker
             deployments.append(
                 Deployment(
                     label,
                     source,
                     gate=gate,
-                    breaker=_breaker_of(entry, len(parts)),
+                    breaker=breaker,
                     metrics=self._metrics.for_model(name, label, waiting=lambda gate=gate: gate.waiting),
                     timeout_seconds=entry.timeout_seconds or self.settings.server.timeout_seconds,
                     scrubber=self.scrubber,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from modelport import LLM
-from modelport.gateway.errors import reply_of, reply_of_call
+from modelport.gateway.errors import log_failure, reply_of, reply_of_call
 from modelport.models.scrubbing import Scrubber
 from modelport.values.errors import (
     AuthenticationError,
@@ -153,3 +156,33 @@ def test_settings_named_like_secrets_are_secrets() -> None:
     settings = [{"api_key": "value-1", "nested": [{"hf_token": "value-2"}], "eos_token": "</s>", "n": 5}]
     scrubber = Scrubber().with_secrets_in(settings)
     assert scrubber.without_secrets("value-1 value-2 </s>") == "*** *** </s>"
+
+
+def reading_a_file(text: str) -> None:
+    json.loads(text)
+
+
+async def waiting_too_long(_: str) -> None:
+    try:
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        raise ModelTimeoutError("too late") from None
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(reading_a_file, "JSONDecodeError (in reading_a_file, test_errors.py:"), (waiting_too_long, "ModelTimeoutError")],
+)
+async def test_the_log_names_the_authors_last_line(code: Any, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "modelport.gateway")
+    try:
+        pending = code("{")
+        if pending is not None:
+            await pending
+    except Exception as error:  # noqa: BLE001 - whatever an author's code raises
+        log_failure(error, reply_of_call(error, PLAIN), request_id="req_1", model="m")
+    [line] = caplog.messages
+    assert said in line
+    assert "contextlib" not in line
+    assert "decoder.py" not in line

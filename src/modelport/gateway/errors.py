@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sysconfig
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ _FACTS = ("status_code", "type", "param", "code", "retry_after", "response", "he
 _held_the_loop: set[str] = set()
 """The deployments of which that has been said: configured names, so there are not many."""
 _OURS = str(Path(__file__).parent.parent)
+_PYTHONS = sysconfig.get_path("stdlib")
 WAIT_SECONDS = "1"
 """What `Retry-After` says when the upstream said nothing."""
 LONGEST_MESSAGE = 8_000
@@ -179,13 +181,14 @@ def _waiting(error: BaseException) -> dict[str, str]:
     return {"retry-after": str(max(1, math.ceil(seconds))), "retry-after-ms": str(math.ceil(seconds * 1000))}
 
 
+def _is_authors(filename: str) -> bool:
+    """Tell whether a file is neither ours nor Python's own, of which authors know no line."""
+    return not filename.startswith((_OURS, "<")) and (not filename.startswith(_PYTHONS) or "site-packages" in filename)
+
+
 def _place_of(error: BaseException, *, inside: bool = False) -> str:
     """Return where an error came from: the last line of the author's code, or of ours."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if inside or not frame.filename.startswith((_OURS, "<"))
-    ]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if inside or _is_authors(frame.filename)]
     if not frames:
         return ""
     last = frames[-1]

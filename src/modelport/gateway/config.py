@@ -52,10 +52,15 @@ def settings_from(raw: Any, *, name: str = "config", folder: Path | None = None)
     if is_litellm and "models" in given:
         raise InputError(f"{name} has 'models' beside LiteLLM's sections; write all of them in one of the two forms")
     environment = Environment(name, is_litellm=is_litellm)
+    files: list[Path] = []
     if is_litellm:
         from modelport.gateway.litellm_config import converted, prepared
 
-        given = prepared(given, name, lambda file: _included(file, folder), environment)
+        def included(file: str) -> Any:
+            files.append((folder or Path.cwd()) / file)
+            return _read(files[-1], file)
+
+        given = prepared(given, name, included, environment)
     filled: Any = environment.fill(given, "")
     scrubber = Scrubber(environment.values)
     if is_litellm:
@@ -65,7 +70,7 @@ def settings_from(raw: Any, *, name: str = "config", folder: Path | None = None)
     except ValidationError as error:
         message = f"{name}: {config_mistakes(error, filled, scrubber)}"
     else:
-        settings.read_from(folder, frozenset(environment.values), is_litellm=is_litellm)
+        settings.read_from(folder, frozenset(environment.values), included=files, is_litellm=is_litellm)
         _add_master_key(settings)
         return settings
     # Raised outside of the handler: pydantic's error holds the values it refused.
@@ -120,7 +125,3 @@ def _read(path: Path, shown: str) -> Any:
         raise InputError(f"{path.name} is no YAML: {error.problem}{place}") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path.name} is no YAML: {type(error).__name__}") from None
-
-
-def _included(file: str, folder: Path | None) -> Any:
-    return _read((folder or Path.cwd()) / file, file)

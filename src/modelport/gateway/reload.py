@@ -122,7 +122,7 @@ class Reloader:
 
     def _files(self) -> set[Path]:
         config = self._options.config
-        return loaded_files() | ({config.absolute()} if config is not None else set())
+        return loaded_files() | self._settings.included | ({config.absolute()} if config is not None else set())
 
 
 def _changes(old: GatewaySettings, new: GatewaySettings, files: Iterable[str]) -> str:

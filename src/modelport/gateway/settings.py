@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -128,6 +129,7 @@ class GatewaySettings(BaseModel):
     """How they are served."""
 
     _folder: Path | None = PrivateAttr(default=None)
+    _included: frozenset[Path] = PrivateAttr(frozenset())
     _interpolated: frozenset[str] = PrivateAttr(default=frozenset())
     _is_litellm: bool = PrivateAttr(default=False)
     _loaded: dict[str, Any] = PrivateAttr(default_factory=dict[str, Any])
@@ -178,6 +180,11 @@ class GatewaySettings(BaseModel):
         return self._folder
 
     @property
+    def included(self) -> frozenset[Path]:
+        """The files that the config file includes."""
+        return self._included
+
+    @property
     def is_litellm(self) -> bool:
         """Whether these settings were a LiteLLM config, whose unknown providers are no mistakes."""
         return self._is_litellm
@@ -187,9 +194,17 @@ class GatewaySettings(BaseModel):
         """The providers of the handlers that were loaded for these settings, by their names."""
         return self._loaded
 
-    def read_from(self, folder: Path | None, interpolated: frozenset[str], *, is_litellm: bool = False) -> None:
+    def read_from(
+        self,
+        folder: Path | None,
+        interpolated: frozenset[str],
+        *,
+        included: Iterable[Path] = (),
+        is_litellm: bool = False,
+    ) -> None:
         """Note where these settings were read, and which of their values came from the environment."""
         self._folder = folder
+        self._included = frozenset(included)
         self._interpolated = interpolated
         self._is_litellm = is_litellm
 

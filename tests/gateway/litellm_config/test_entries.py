@@ -213,6 +213,7 @@ def test_included_files_add_their_models(read: Any, tmp_path: Path) -> None:
     more = {"model_list": [entry("b", "h/b")], "litellm_settings": HANDLERS}
     (tmp_path / "more.yaml").write_text(yaml.safe_dump(more))
     settings = read({"include": ["more.yaml"], "model_list": [entry("a", "h/a")]})
+    assert settings.included == {tmp_path / "more.yaml"}  # which --reload watches, too
     assert (list(settings.models), list(settings.handlers)) == (["a", "b"], ["h"])
     with pytest.raises(InputError, match=r"there is no config file 'gone\.yaml'"):
         read({"include": ["gone.yaml"], "model_list": []})

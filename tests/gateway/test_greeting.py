@@ -62,7 +62,7 @@ def test_a_configured_key_is_never_shown_and_a_made_one_is() -> None:
 
 @pytest.mark.parametrize(("address", "url"), [("::1", "http://[::1]:4000"), ("::", "http://[::1]:4000")])
 def test_an_ipv6_address_is_in_brackets(address: str, url: str) -> None:
-    assert f"curl {url}/v1" in greeting([ModelLine("m")], server(), (address, 4000))[-1]
+    assert f"curl '{url}/v1" in greeting([ModelLine("m")], server(), (address, 4000))[-1]
 
 
 def test_limits_that_were_set_are_shown() -> None:

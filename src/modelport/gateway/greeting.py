@@ -93,7 +93,7 @@ def _line_to_try(models: Sequence[ModelLine], url: str, key: str | None) -> str:
     header = f' -H "Authorization: Bearer {key}"' if key is not None else ""
     model = next((one for one in models if "*" not in one.name and one.kinds and one.kinds[0] in _CALLS), None)
     if model is None:
-        return f"curl {url}/models{header}"
+        return f"curl {shlex.quote(f'{url}/models')}{header}"
     path, body = _CALLS[model.kinds[0]]
     said = shlex.quote(json.dumps({"model": model.name, **body}))
-    return f'curl {url}/{path}{header} -H "Content-Type: application/json" -d {said}'
+    return f'curl {shlex.quote(f"{url}/{path}")}{header} -H "Content-Type: application/json" -d {said}'

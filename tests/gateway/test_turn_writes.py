@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from modelport.gateway.ending import LingeringTransport
-from modelport.gateway.turn_writes import MOST_WAITING, TurnWrites
+from modelport.gateway.turn_writes import MOST_ANSWERS, MOST_PARTS, TurnWrites
 
 
 class Transport:
@@ -53,11 +55,14 @@ async def test_what_waits_is_written_in_order_when_the_turn_ends() -> None:
     assert (one.written, two.written) == ([b"a", b"c"], [b"b"])
 
 
-async def test_no_more_wait_than_a_few() -> None:
+@pytest.mark.parametrize("most", [MOST_ANSWERS, MOST_PARTS])
+async def test_no_more_wait_than_a_few(most: int) -> None:
     transport, writes = Transport(), TurnWrites()
-    for _ in range(MOST_WAITING):
-        writes.add(transport.write, b"x")
-    assert len(transport.written) == MOST_WAITING
+    for _ in range(most - 1):
+        writes.add(transport.write, b"x", most)
+    assert transport.written == []
+    writes.add(transport.write, b"x", most)
+    assert len(transport.written) == most
 
 
 async def test_a_client_that_has_gone_takes_nothing_from_the_others() -> None:

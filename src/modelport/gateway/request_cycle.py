@@ -10,6 +10,8 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
+from modelport.gateway.turn_writes import MOST_PARTS
+
 if TYPE_CHECKING:
     from starlette.types import Message, Scope
     from uvicorn.protocols.http.flow_control import FlowControl
@@ -287,7 +289,7 @@ class RequestCycle:
         connection = self._connection
         if len(data) <= SMALL_BYTES and len(connection.tasks) > 1:
             # The pieces of many streams that become ready in the same turn go out together at its end.
-            connection.writes.add(connection.transport.inner.write, data)
+            connection.writes.add(connection.transport.inner.write, data, MOST_PARTS)
         else:
             connection.transport.write(data)
 

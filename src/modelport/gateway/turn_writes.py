@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-MOST_WAITING = 32
-"""How many answers wait at most: a long step of somebody else's in the same turn holds up no more."""
+MOST_ANSWERS, MOST_PARTS = 32, 8
+"""How many answers, and parts of streams, wait at most: a long step of somebody else's in the same turn holds up no
+more. What a part costs less by company is soon less than what its reader waits for."""
 
 
 class TurnWrites:
@@ -21,18 +22,19 @@ class TurnWrites:
     def __init__(self) -> None:
         self._waiting: list[tuple[Callable[[bytes], None], bytes]] = []
 
-    def add(self, write: Callable[[bytes], None], data: bytes) -> None:
+    def add(self, write: Callable[[bytes], None], data: bytes, most: int = MOST_ANSWERS) -> None:
         """Have data written at the end of the turn.
 
         Args:
             write: The transport's; whoever writes to the same transport before calls `flush` first.
             data: What it is given.
+            most: How many may wait, this one included; then all are written at once.
         """
         waiting = self._waiting
         if not waiting:
             asyncio.get_running_loop().call_soon(self.flush)
         waiting.append((write, data))
-        if len(waiting) >= MOST_WAITING:
+        if len(waiting) >= most:
             self.flush()
 
     def flush(self) -> None:

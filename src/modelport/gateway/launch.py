@@ -59,6 +59,7 @@ def _serve_here(
 ) -> int:
     from modelport.gateway.app import create_app
     from modelport.gateway.greeting import greeting
+    from modelport.gateway.heap import settle
     from modelport.gateway.process import end_at_once
     from modelport.gateway.reload import Reloader
     from modelport.gateway.server import Server, address_of, run
@@ -71,6 +72,7 @@ def _serve_here(
     def greet() -> None:
         for line in greeting(gateway.model_lines(), settings.server, address_of(listener), generated):
             say(line)
+        settle()
 
     return run(Server(gateway, settings, on_start=greet, reloader=reloader), listener)
 

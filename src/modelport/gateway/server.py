@@ -18,6 +18,7 @@ from modelport.gateway.accepting import Acceptor
 from modelport.gateway.connections import KEEP_ALIVE_SECONDS, Connections
 from modelport.gateway.draining import close_down, wait_for_requests
 from modelport.gateway.greeting import ModelLine
+from modelport.gateway.heap import unsettle
 from modelport.gateway.process import allow_many_connections, end_at_once, has_terminal
 from modelport.gateway.protocol import GatewayProtocol
 
@@ -113,7 +114,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     def obey(self, settings: GatewaySettings) -> None:
-        """Take other bounds for connections, also for those that are open."""
+        """Take other bounds for connections, also for those that are open; what they took the place of may go."""
+        unsettle()
         self.shared.obey(settings.server.limits)
         self._shutdown_seconds = settings.server.shutdown_seconds
 

@@ -66,6 +66,7 @@ def work(assignment: Assignment, listener: socket.socket, pipe: Connection) -> N
 def _serve(assignment: Assignment, listener: socket.socket, pipe: Connection) -> int:
     from modelport.gateway.app import Gateway
     from modelport.gateway.greeting import greeting
+    from modelport.gateway.heap import settle
     from modelport.gateway.metric_snapshots import SnapshotFolder
     from modelport.gateway.metrics import Metrics
     from modelport.gateway.reload import Reloader
@@ -84,6 +85,7 @@ def _serve(assignment: Assignment, listener: socket.socket, pipe: Connection) ->
         lines = greeting(gateway.model_lines(), settings.server, address_of(listener), assignment.generated_key)
         publishing.append(asyncio.create_task(metrics.keep_publishing()))
         parent.say(STARTED, lines)
+        settle()
 
     server = Server(
         gateway,

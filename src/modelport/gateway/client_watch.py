@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from starlette.types import Receive
 
+    from modelport.gateway.request_cycle import RequestCycle
+
 T = TypeVar("T")
 
 LONG_STEP_SECONDS = 0.25
@@ -26,7 +28,11 @@ class ClientGoneError(Exception):
 
 @types.coroutine
 def watched(
-    work: Coroutine[Any, Any, None], receive: Receive, on_long_step: Callable[[float, T], None], subject: T
+    work: Coroutine[Any, Any, None],
+    receive: Receive,
+    on_long_step: Callable[[float, T], None],
+    subject: T,
+    cycle: RequestCycle | None = None,
 ) -> Generator[Any, Any, None]:
     """Do a request's work; its first step runs at once, and the client is watched from its first wait on.
 
@@ -36,16 +42,17 @@ def watched(
         on_long_step: Called with the seconds for which one step of the work held the loop, when it was long, and
             with `subject`.
         subject: Whose work it is.
+        cycle: The server's side of the request, where the server is ours: it tells by itself, without a task.
 
     Raises:
         ClientGoneError: The client left; the work was cancelled and is over.
         Exception: Whatever the work raised.
     """
-    watch: _Watch | None = None
+    watch: _Watch | _CycleWatch | None = None
     began = perf_counter()
     try:
         waits_for = work.send(None)
-        watch = _Watch(receive)
+        watch = _Watch(receive) if cycle is None else _CycleWatch(cycle)
         while True:
             if perf_counter() - began > LONG_STEP_SECONDS:
                 on_long_step(perf_counter() - began, subject)
@@ -79,9 +86,7 @@ class _Watch:
     __slots__ = ("_receive", "_watcher", "gone", "task")
 
     def __init__(self, receive: Receive) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "requests are answered in tasks"
-        self.task: asyncio.Task[Any] = task
+        self.task = _own_task()
         self.gone = False
         self._receive = receive
         self._watcher = asyncio.create_task(self._watch())
@@ -94,3 +99,28 @@ class _Watch:
             pass
         self.gone = True
         self.task.cancel()
+
+
+class _CycleWatch:
+    """Hears from a request of our own server that its client has left, and cancels the task that works for it."""
+
+    __slots__ = ("_cycle", "gone", "task")
+
+    def __init__(self, cycle: RequestCycle) -> None:
+        self.task = _own_task()
+        self.gone = False
+        self._cycle = cycle
+        cycle.tell(self._left)
+
+    def stop(self) -> None:
+        self._cycle.tell(None)
+
+    def _left(self) -> None:
+        self.gone = True
+        self.task.cancel()
+
+
+def _own_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "requests are answered in tasks"
+    return task

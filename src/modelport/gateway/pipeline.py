@@ -58,7 +58,8 @@ class Pipeline:
                 request = self._endpoint.decode(raw, exchange)
             else:
                 request = await worked(lambda: self._endpoint.decode(raw, exchange), len(raw))
-            await watched(self._work(serving, request, exchange, record), exchange.receive, log_long_step, record)
+            work = self._work(serving, request, exchange, record)
+            await watched(work, exchange.receive, log_long_step, record, exchange.cycle)
         except ClientGoneError:
             record.status = exchange.status or CLIENT_GONE_STATUS
             record.error_type = CLIENT_GONE

@@ -7,10 +7,9 @@ header with regular expressions, which is right for apps that may send anything.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
-
-from modelport.gateway.turn_writes import MOST_PARTS
 
 if TYPE_CHECKING:
     from starlette.types import Message, Scope
@@ -65,6 +64,7 @@ class RequestCycle:
         "_head",
         "_is_chunked",
         "_is_head_only",
+        "_on_leave",
         "_waiter",
         "disconnected",
         "keep_alive",
@@ -103,6 +103,7 @@ class RequestCycle:
         """Whether the answer is given."""
         self._has_news = self._is_chunked = self._is_head_only = False
         self._waiter: asyncio.Future[None] | None = None
+        self._on_leave: Callable[[], None] | None = None
 
     # --- the request ------------------------------------------------------------------------
 
@@ -125,6 +126,19 @@ class RequestCycle:
         """Tell the app that the client has gone."""
         self.disconnected = True
         self.wake()
+        if self._on_leave is not None:
+            self._on_leave()
+
+    def tell(self, on_leave: Callable[[], None] | None) -> None:
+        """Call somebody when the client leaves, at once when it has left; None: nobody any more.
+
+        It takes the place of `receive`, once the body has been read.
+        """
+        self._on_leave = on_leave
+        if on_leave is not None:
+            self._connection.flow.resume_reading()
+            if self.disconnected:
+                on_leave()
 
     def wake(self) -> None:
         """Let the app hear what there is to hear."""
@@ -234,7 +248,7 @@ class RequestCycle:
 
     def let_go(self) -> None:
         """Let go of what refers back to this: a request that is over needs no garbage collector."""
-        self.task = None
+        self.task = self._on_leave = None
         self.scope = {}
 
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -289,7 +303,7 @@ class RequestCycle:
         connection = self._connection
         if len(data) <= SMALL_BYTES and len(connection.tasks) > 1:
             # The pieces of many streams that become ready in the same turn go out together at its end.
-            connection.writes.add(connection.transport.inner.write, data, MOST_PARTS)
+            connection.writes.add_part(connection.transport.inner.write, data)
         else:
             connection.transport.write(data)
 

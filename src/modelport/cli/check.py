@@ -54,8 +54,7 @@ TimeoutOption = Annotated[
     typer.Option(
         metavar="SECONDS",
         min=0.1,
-        help="How long one answer of the server may take. (default: 30)",
-        rich_help_panel=_SERVER,
+        help="How long one answer may take. (default: 10 of a model, 30 of a server)",
     ),
 ]
 KeyOption = Annotated[
@@ -131,7 +130,7 @@ def check(
     if target.lower().startswith(("http://", "https://")):
         chosen = _server(target, {"--param": param, "--prompt": prompt, "--raw": raw}, key, model, timeout)
     else:
-        chosen = _model(target, {"--model": model, "--timeout": timeout}, param or [], prompt or [], raw=raw)
+        chosen = _model(target, {"--model": model}, param or [], prompt or [], timeout, raw=raw)
     checks = chosen.checks()
     from modelport.cli.check_targets import chosen_ids
 
@@ -158,7 +157,13 @@ def _server(
 
 
 def _model(
-    target: str, others: Mapping[str, object], params: Sequence[str], prompts: Sequence[str], *, raw: bool
+    target: str,
+    others: Mapping[str, object],
+    params: Sequence[str],
+    prompts: Sequence[str],
+    timeout: float | None,
+    *,
+    raw: bool,
 ) -> ModelTarget:
     from modelport.cli.addresses import is_import_path
     from modelport.cli.check_targets import ModelTarget
@@ -173,7 +178,7 @@ def _model(
         )
     if prompts and (len(prompts) < 3 or len(set(prompts)) < len(prompts)):
         raise InputError(f"the checks need at least three different prompts, not {len(set(prompts))}")
-    return ModelTarget(target, tuple(params), tuple(prompts), raw)
+    return ModelTarget(target, tuple(params), tuple(prompts), raw, timeout)
 
 
 def _run(

@@ -50,6 +50,8 @@ class ModelTarget(msgspec.Struct, frozen=True):
     """What it is asked; none: the kit's own."""
     raw: bool = False
     """Whether to check the author's own code."""
+    timeout_seconds: float | None = None
+    """How long one answer may take; None: as long as usual."""
 
     def checks(self) -> Sequence[Listed]:
         """Return the checks there are."""
@@ -65,7 +67,14 @@ class ModelTarget(msgspec.Struct, frozen=True):
         """
         from modelport.testing import run_checks
 
-        return run_checks(self.factory(), prompts=self.prompts or None, ids=ids, raw=self.raw, on_result=on_result)
+        return run_checks(
+            self.factory(),
+            prompts=self.prompts or None,
+            ids=ids,
+            raw=self.raw,
+            timeout_seconds=self.timeout_seconds,
+            on_result=on_result,
+        )
 
     def factory(self) -> Callable[[], Any]:
         """Return what makes a fresh model or handler; of an instance always the same.

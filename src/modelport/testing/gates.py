@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import math
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Self, TypeVar
+
+from typing_extensions import override
 
 from modelport.runs.loops import call_soon
 
@@ -25,22 +26,31 @@ GLANCE_SECONDS = 0.1
 """How long a check looks out for something that must not happen."""
 
 
-_most_patience: contextvars.ContextVar[float] = contextvars.ContextVar("modelport_check_patience", default=math.inf)
+_patience: contextvars.ContextVar[float | None] = contextvars.ContextVar("modelport_check_patience", default=None)
+_answering: contextvars.ContextVar[float | None] = contextvars.ContextVar("modelport_check_answering", default=None)
 
 
 def patience_seconds() -> float:
     """Return how long the running check waits for something that must happen."""
-    return min(PATIENCE_SECONDS, _most_patience.get())
+    own = _patience.get()
+    return answer_seconds() if own is None else own
+
+
+def answer_seconds() -> float:
+    """Return how long an answer may take in the running check."""
+    own = _answering.get()
+    return PATIENCE_SECONDS if own is None else own
 
 
 @contextlib.contextmanager
-def impatient(seconds: float) -> Generator[None, None, None]:
-    """Let the checks inside wait no longer: of code that nothing steers, much of what they wait for never happens."""
-    token = _most_patience.set(seconds)
+def patience(answer_seconds: float | None, seconds: float | None) -> Generator[None, None, None]:
+    """Let the checks inside wait so long for an answer, and for anything else; None: as long as usual."""
+    tokens = _answering.set(answer_seconds), _patience.set(seconds)
     try:
         yield
     finally:
-        _most_patience.reset(token)
+        _answering.reset(tokens[0])
+        _patience.reset(tokens[1])
 
 
 def _held_seconds() -> float:
@@ -113,6 +123,18 @@ class Rendezvous(Gate):
     met: bool = False
     """Whether all parties were there at once."""
 
+    @override
+    def wait(self, seconds: float | None = None) -> bool:
+        if not super().wait(seconds):
+            self.open()  # who has gone will not be met: nobody else waits for that
+        return self.met
+
+    @override
+    async def wait_async(self, seconds: float | None = None) -> bool:
+        if not await super().wait_async(seconds):
+            self.open()
+        return self.met
+
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Run blocking work in a daemon thread of its own, in a copy of the context, and wait for it."""
@@ -147,7 +169,7 @@ async def patiently(what: str) -> AsyncGenerator[None, None]:
     """Fail the check when the body does not end in time; `what` names what is waited for."""
     from modelport.testing.checks import CheckFailure
 
-    seconds = patience_seconds()
+    seconds = answer_seconds()
     timer = asyncio.timeout(seconds)
     try:
         async with timer:
@@ -155,4 +177,5 @@ async def patiently(what: str) -> AsyncGenerator[None, None]:
     except TimeoutError:
         if not timer.expired():
             raise
-        raise CheckFailure(f"{what} did not end within {seconds:g} seconds") from None
+        longer = "a model that takes longer is given more: --timeout, or timeout_seconds="
+        raise CheckFailure(f"{what} did not end within {seconds:g} seconds ({longer})") from None

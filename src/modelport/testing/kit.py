@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
@@ -17,8 +16,8 @@ from modelport.testing.raw_scope import raw_mend
 from modelport.testing.subject import Subject
 from modelport.testing.subjects import Subjects
 
-CHECK_SECONDS = 60.0
-"""How long one check may take; its own waits are shorter."""
+CHECK_SECONDS, ANSWERS_PER_CHECK = 60.0, 6
+"""How long one check may take, or as long as so many answers; its own waits are shorter."""
 RAW_PATIENCE_SECONDS = 1.0
 """How long a check in raw mode waits for what the author's code may never do."""
 
@@ -85,7 +84,7 @@ async def run_check(one: Check, subjects: Subjects) -> CheckResult:
             return CheckResult(one.id, "not applicable", one.sentence, one.source, missing)
         await subject.learn_hooks()
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(max(CHECK_SECONDS, ANSWERS_PER_CHECK * gates.answer_seconds())):
             await one.run(subject)
     except NotApplicable as why:
         return CheckResult(one.id, "not applicable", one.sentence, one.source, str(why))
@@ -114,12 +113,14 @@ async def arun_checks(
     through: Through | None = None,
     ids: Iterable[str] | None = None,
     raw: bool = False,
+    timeout_seconds: float | None = None,
     on_result: Callable[[CheckResult], None] | None = None,
 ) -> list[CheckResult]:
     """Run the checks, one after the other, on the running loop; see `run_checks`."""
     subjects = Subjects(make_model, prompts, through, raw=raw)
     results: list[CheckResult] = []
-    with gates.impatient(RAW_PATIENCE_SECONDS) if raw else contextlib.nullcontext():
+    # Of code that nothing steers, much of what the checks wait for never happens.
+    with gates.patience(timeout_seconds, RAW_PATIENCE_SECONDS if raw and timeout_seconds is None else None):
         for one in _wanted(ids):
             results.append(await run_check(one, subjects))
             if on_result is not None:
@@ -156,6 +157,7 @@ def run_checks(
     through: Through | None = None,
     ids: Iterable[str] | None = None,
     raw: bool = False,
+    timeout_seconds: float | None = None,
     on_result: Callable[[CheckResult], None] | None = None,
 ) -> list[CheckResult]:
     """Run the checks over a model, over a handler, or over a runnable that is made of one.
@@ -171,6 +173,7 @@ def run_checks(
         ids: Only these checks; None: all.
         raw: True: call the author's hooks as they are, with no guarantee around them, as LangChain calls a plain
             wrapper, LiteLLM a handler: what fails is what the author's own code does not keep.
+        timeout_seconds: How long one answer may take; None: 10.
         on_result: Called with each result as its check ends.
 
     Returns:
@@ -181,4 +184,14 @@ def run_checks(
             runnable, or `through` and `raw` are given together.
         ValueError: There is no check with one of the ids.
     """
-    return asyncio.run(arun_checks(make_model, prompts=prompts, through=through, ids=ids, raw=raw, on_result=on_result))
+    return asyncio.run(
+        arun_checks(
+            make_model,
+            prompts=prompts,
+            through=through,
+            ids=ids,
+            raw=raw,
+            timeout_seconds=timeout_seconds,
+            on_result=on_result,
+        )
+    )

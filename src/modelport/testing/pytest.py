@@ -45,6 +45,9 @@ class ModelConformance:
     raw: ClassVar[bool] = False
     """True: the author's hooks as they are, without the guarantees; as for `run_checks`."""
 
+    timeout_seconds: ClassVar[float | None] = None
+    """How long one answer may take; as for `run_checks`."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in ("test_check", "pytest_generate_tests", "__test__"):
@@ -66,7 +69,12 @@ class ModelConformance:
     def test_check(self, check_id: str, request: pytest.FixtureRequest) -> None:
         """Run one check; its id is the test's."""
         [result] = run_checks(
-            _factory(request), prompts=self.prompts, through=self.through, raw=self.raw, ids=[check_id]
+            _factory(request),
+            prompts=self.prompts,
+            through=self.through,
+            raw=self.raw,
+            timeout_seconds=self.timeout_seconds,
+            ids=[check_id],
         )
         if result.outcome == "not applicable":
             pytest.skip(result.seen)

@@ -147,7 +147,7 @@ async def shared(subject: Subject, way: str) -> None:
     """All items of one `{way}` share one deadline."""
     probe = subject.probe()
     async with patiently(f"`{way}`"):
-        await batch_by(way, probe.face, subject.prompts, {"timeout": gates.patience_seconds()})
+        await batch_by(way, probe.face, subject.prompts, {"timeout": gates.answer_seconds()})
     deadlines = {call.manager.deadline for call in probe.calls}
     expect(None not in deadlines, "an item has no deadline")
     expect_equal(len(deadlines), 1, "the number of different deadlines")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelport.gateway.ending import LingeringTransport
-from modelport.gateway.turn_writes import MOST_ANSWERS, MOST_PARTS, TurnWrites
+from modelport.gateway.turn_writes import MOST_ANSWERS, MOST_PARTS, SOON_SECONDS, TurnWrites
 
 
 class Transport:
@@ -83,3 +83,24 @@ async def test_a_write_or_an_end_on_the_same_connection_comes_after_what_waits()
     writes.add(transport.write, b"last")
     connection.close()
     assert (transport.written[-1], transport.closed) == (b"last", True)
+
+
+async def test_a_lone_part_is_written_at_once_and_those_soon_after_it_together() -> None:
+    now = [1.0]
+    transport, writes = Transport(), TurnWrites(clock=lambda: now[0])
+    writes.add_part(transport.write, b"a")
+    assert transport.written == [b"a"]
+    now[0] += SOON_SECONDS / 2
+    writes.add_part(transport.write, b"b")
+    now[0] += 2 * SOON_SECONDS
+    writes.add_part(transport.write, b"c")  # after what waits, however late
+    assert transport.written == [b"a"]
+    await asyncio.sleep(0)
+    assert transport.written == [b"a", b"b", b"c"]
+    now[0] += SOON_SECONDS / 2
+    writes.add_part(transport.write, b"d")  # soon after the others
+    assert transport.written == [b"a", b"b", b"c"]
+    await asyncio.sleep(0)
+    now[0] += 2 * SOON_SECONDS
+    writes.add_part(transport.write, b"e")
+    assert transport.written == [b"a", b"b", b"c", b"d", b"e"]

@@ -242,19 +242,23 @@ async def test_a_part_for_a_client_that_has_gone_is_dropped(run_server: Any) -> 
     assert could == [True]
 
 
-@pytest.mark.parametrize("late", [False, True])
-async def test_whoever_asks_is_told_once_that_the_client_has_left(run_server: Any, late: bool) -> None:
+@pytest.mark.parametrize(
+    ("asks", "heard"), [("before", ["left"]), ("afterwards", ["left"]), ("no more", [])], ids=lambda value: str(value)
+)
+async def test_whoever_asks_is_told_once_that_the_client_has_left(run_server: Any, asks: str, heard: list[str]) -> None:
     told: list[str] = []
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         cycle = scope["extensions"][EXTENSION]
         assert cycle.whole_body() == b""
-        if not late:
+        if asks != "afterwards":
             cycle.tell(lambda: told.append("left"))
+        if asks == "no more":
+            cycle.tell(None)
         begun.set()
         assert (await receive())["type"] == "http.disconnect"
-        if late:
+        if asks == "afterwards":
             cycle.tell(lambda: told.append("left"))
         ended.set()
 
@@ -263,25 +267,4 @@ async def test_whoever_asks_is_told_once_that_the_client_has_left(run_server: An
     await begun.wait()
     writer.close()
     await ended.wait()
-    assert told == ["left"]
-
-
-async def test_whoever_asks_no_more_is_not_told(run_server: Any) -> None:
-    told: list[str] = []
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        cycle = scope["extensions"][EXTENSION]
-        assert cycle.whole_body() == b""
-        cycle.tell(lambda: told.append("left"))
-        cycle.tell(None)
-        begun.set()
-        assert (await receive())["type"] == "http.disconnect"
-        ended.set()
-
-    _, writer = await (await run_server(app)).connect()
-    writer.write(GET)
-    await begun.wait()
-    writer.close()
-    await ended.wait()
-    assert told == []
+    assert told == heard
